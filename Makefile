@@ -1,0 +1,41 @@
+GO ?= go
+FUZZTIME ?= 30s
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GOVULNDB ?= https://vuln.go.dev
+export GOVULNDB
+
+.DEFAULT_GOAL := build
+.PHONY: help build tools test lint vulncheck fuzz clean
+
+help: ## say what the targets do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the static binary bin/flowcert
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/flowcert ./cmd/flowcert
+
+tools: ## find what the tests run besides Go; on Debian, as root, install what is missing
+	@test/tools.sh
+
+# -count=1: go's cache of results does not notice another openssl, JDK or PostgreSQL.
+test: tools ## run every test, with the software that users run
+	$(GO) test -count=1 -timeout 40m ./...
+
+lint: ## go vet, gofmt, staticcheck, and govulncheck where its database can be reached
+	$(GO) vet ./...
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "gofmt -w is needed on:" $$files; exit 1; fi
+	$(GO) run $(STATICCHECK) ./...
+	@$(MAKE) --no-print-directory vulncheck
+
+vulncheck:
+	@if ! command -v curl >/dev/null; then echo "govulncheck needs curl: run make tools"; exit 1; \
+	elif ! curl -fsS -m 20 -o /dev/null "$$GOVULNDB/index/db.json" 2>/dev/null; then \
+		echo "govulncheck is left out: its database at $$GOVULNDB cannot be reached"; \
+	else $(GO) run $(GOVULNCHECK) -db "$$GOVULNDB" ./...; fi
+
+fuzz: ## run every fuzz target of every package for FUZZTIME (30s) each
+	@test/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what build made
+	rm -rf bin
