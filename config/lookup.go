@@ -1,0 +1,122 @@
+package config
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/flowcert/flowcert/pki"
+)
+
+// Path is where a file named in the configuration is: a relative name is relative to the
+// configuration's own folder.
+func (c *Config) Path(file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(c.Dir, file)
+}
+
+// Workloads lists every EventProcessing instance and FlinkDeployment, in the file's order.
+func (c *Config) Workloads() []Target {
+	var all []Target
+	for _, e := range c.EventProcessing {
+		all = append(all, e.Target())
+	}
+	for _, f := range c.FlinkDeployments {
+		all = append(all, f.Target())
+	}
+	return all
+}
+
+// Targets lists the workloads and the certificates: everything that has a leaf.
+func (c *Config) Targets() []Target {
+	all := c.Workloads()
+	for _, cert := range c.Certificates {
+		all = append(all, cert.Target())
+	}
+	return all
+}
+
+// Has tells whether a target is configured.
+func (c *Config) Has(t Target) bool { return slices.Contains(c.Targets(), t) }
+
+// Namespaces lists every namespace that flowcert reads or writes in, sorted.
+func (c *Config) Namespaces() []string {
+	set := map[string]bool{c.Namespace: true}
+	for _, t := range c.Targets() {
+		set[t.Namespace] = true
+	}
+	for _, t := range c.Truststores {
+		set[t.Namespace] = true
+		for _, s := range t.Sources {
+			if s.Secret != nil {
+				set[s.Secret.Namespace] = true
+			}
+			if s.ConfigMap != nil {
+				set[s.ConfigMap.Namespace] = true
+			}
+		}
+		if t.Password != nil {
+			set[t.Password.Namespace] = true
+		}
+	}
+	if s := c.Authority.Secret; s != nil {
+		set[s.Namespace] = true
+		if s.Passphrase != nil {
+			set[s.Passphrase.Namespace] = true
+		}
+	}
+	if c.FlinkOperator != nil {
+		set[c.FlinkOperator.Namespace] = true
+	}
+	delete(set, "") // an operator that is still to be found
+	return slices.Sorted(maps.Keys(set))
+}
+
+// FlinkKey is the kind of key for Flink's leaves: the default where that is RSA, else
+// RSA 3072, because Flink's cipher suites are for RSA.
+func (d Defaults) FlinkKey() pki.KeySpec {
+	if d.Key.Algorithm == pki.RSA {
+		return d.Key
+	}
+	return leafKey
+}
+
+// Target names the instance.
+func (e EventProcessing) Target() Target {
+	return Target{KindEventProcessing, e.Namespace, e.Name}
+}
+
+// Target names the deployment.
+func (f FlinkDeployment) Target() Target {
+	return Target{KindFlinkDeployment, f.Namespace, f.Name}
+}
+
+// Target names the certificate by its Secret.
+func (c Certificate) Target() Target {
+	return Target{KindCertificate, c.Namespace, c.SecretName}
+}
+
+// MountsEventProcessing tells whether the instance mounts the truststore.
+func (t Truststore) MountsEventProcessing(namespace, name string) bool {
+	return slices.Contains(t.MountIn.EventProcessing, Ref{namespace, name})
+}
+
+// MountsFlink tells whether the FlinkDeployment mounts the truststore.
+func (t Truststore) MountsFlink(namespace, name string) bool {
+	return slices.Contains(t.MountIn.FlinkDeployments, Ref{namespace, name})
+}
+
+// Namespaces lists where the truststore is needed, sorted: every namespace that mounts it,
+// or its own if none does.
+func (t Truststore) Namespaces() []string {
+	set := map[string]bool{}
+	for _, ref := range slices.Concat(t.MountIn.EventProcessing, t.MountIn.FlinkDeployments) {
+		set[ref.Namespace] = true
+	}
+	if len(set) == 0 {
+		return []string{t.Namespace}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
