@@ -1,0 +1,214 @@
+package renew
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+	"github.com/flowcert/flowcert/yamledit"
+)
+
+// Action is one step of a plan.
+type Action interface {
+	// Object names what is made or changed, as people read it.
+	Object() string
+	// What describes the change in a clause.
+	What() string
+	// Reason says why.
+	Reason() string
+	// Disturbs says what restarts because of it; empty: nothing.
+	Disturbs() string
+
+	run(context.Context, *runner) error
+}
+
+// MakeRoot makes the authority's first root.
+type MakeRoot struct {
+	*Version
+	Ref     secrets.Ref
+	Request pki.RootRequest
+	Key     pki.KeySpec
+	Because string
+}
+
+// MakeIntermediate makes what signs the leaves of one namespace.
+type MakeIntermediate struct {
+	*Version
+	Namespace string // of its Secret
+	For       string // the namespace that it signs for
+	Root      *Version
+	Request   pki.IntermediateRequest
+	Key       pki.KeySpec
+	Because   string
+}
+
+// MakePassword writes a password's own Secret.
+type MakePassword struct {
+	*Version
+	Ref     secrets.Ref
+	Key     string
+	Value   string // empty: generated
+	Because string
+}
+
+// MakeLeaf issues a leaf and writes the Secret around it.
+type MakeLeaf struct {
+	*Version
+	Namespace string
+	FixedName string // of a Secret that is updated in place; empty: a new version
+	Issuer    *Version
+	Roots     []root
+	NewRoot   *Version // a root that this plan makes
+	Keep      *secrets.Identity
+	Request   pki.LeafRequest
+	Key       pki.KeySpec
+	Shape     shape
+	Edges     []Edge
+	Because   string
+}
+
+// MakeTrust writes a truststore.
+type MakeTrust struct {
+	*Version
+	Namespace       string
+	Format          truststore.Format
+	Entries         []truststore.Entry
+	NewRoot         *Version // a root that this plan makes, to be added as Alias
+	Alias           string
+	Password        string   // empty: see PasswordFrom
+	PasswordFrom    *Version // nil: generated
+	PasswordVersion int
+	Spoilt          []string // names of versions that are not what their name says
+	Because         string
+}
+
+// Rewire edits a custom resource.
+type Rewire struct {
+	Resource deploy.Resource
+	Wiring   Wiring
+	Preview  []yamledit.Edit // with names that are still to be known in place
+	Because  string
+	Restarts string
+}
+
+// Object, What, Reason and Disturbs describe the actions.
+
+func (a *MakeRoot) Object() string         { return a.Ref.String() }
+func (a *MakeIntermediate) Object() string { return version(a.Namespace, a.Version) }
+func (a *MakePassword) Object() string     { return a.Ref.String() }
+func (a *MakeLeaf) Object() string         { return version(a.Namespace, a.Version) }
+func (a *MakeTrust) Object() string        { return version(a.Namespace, a.Version) }
+func (a *Rewire) Object() string           { return a.Resource.String() }
+
+func version(namespace string, v *Version) string {
+	return secrets.Ref{Namespace: namespace, Name: v.Name()}.String()
+}
+
+func (a *MakeRoot) What() string {
+	return fmt.Sprintf("root %q, %s, until %s", a.Request.Subject.CommonName, a.Key, day(a.Request.NotAfter))
+}
+
+func (a *MakeIntermediate) What() string {
+	return fmt.Sprintf("intermediate %q, %s, until %s", a.Request.Subject.CommonName, a.Key, day(a.Request.NotAfter))
+}
+
+func (a *MakePassword) What() string { return "password" }
+
+func (a *MakeLeaf) What() string {
+	if a.Keep != nil {
+		return fmt.Sprintf("the same certificate and key in a new Secret, until %s", day(a.Keep.Chain[0].NotAfter))
+	}
+	return fmt.Sprintf("certificate for %s, %s, until %s", a.Request.CommonName, a.Key, day(a.Request.NotAfter))
+}
+
+func (a *MakeTrust) What() string {
+	n := len(a.Entries)
+	if a.NewRoot != nil {
+		n++
+	}
+	return fmt.Sprintf("%s truststore with %d certificates", a.Format, n)
+}
+
+func (a *Rewire) What() string {
+	if len(a.Preview) == 1 {
+		return "1 field"
+	}
+	return fmt.Sprintf("%d fields", len(a.Preview))
+}
+
+func (a *MakeRoot) Reason() string         { return a.Because }
+func (a *MakeIntermediate) Reason() string { return a.Because }
+func (a *MakePassword) Reason() string     { return a.Because }
+func (a *MakeLeaf) Reason() string         { return a.Because }
+func (a *MakeTrust) Reason() string        { return a.Because }
+func (a *Rewire) Reason() string           { return a.Because }
+
+func (a *MakeRoot) Disturbs() string         { return "" }
+func (a *MakeIntermediate) Disturbs() string { return "" }
+func (a *MakePassword) Disturbs() string     { return "" }
+func (a *MakeLeaf) Disturbs() string         { return "" }
+func (a *MakeTrust) Disturbs() string        { return "" }
+func (a *Rewire) Disturbs() string           { return a.Restarts }
+
+// Wiring computes the edits of one resource from the versions it shall use. In
+// a plan stand-ins are in place of what is still to be made.
+type Wiring interface {
+	Edits(r deploy.Resource, root string) deploy.Result
+	// versions are what it refers to, nil where to nothing.
+	versions() []*Version
+}
+
+// EventProcessingWiring is the wiring of an EventProcessing; nil is left alone.
+type EventProcessingWiring struct {
+	Certificate, FlinkTrust, Trust *Version
+	TrustFile                      string
+}
+
+// Edits implements Wiring.
+func (w *EventProcessingWiring) Edits(r deploy.Resource, root string) deploy.Result {
+	d := deploy.EventProcessingWiring{Root: root, TrustStore: trustStore(w.Trust, w.TrustFile)}
+	if w.Certificate != nil {
+		d.Certificate = w.Certificate.Name()
+	}
+	if w.FlinkTrust != nil {
+		d.FlinkTrust = &deploy.FlinkTrust{Secret: w.FlinkTrust.Name(), PasswordKey: secrets.Password}
+	}
+	return deploy.EventProcessing(r, d)
+}
+
+func (w *EventProcessingWiring) versions() []*Version {
+	return []*Version{w.Certificate, w.FlinkTrust, w.Trust}
+}
+
+// FlinkWiring is the wiring of a FlinkDeployment; nil is left alone.
+type FlinkWiring struct {
+	TLS, Trust *Version
+	Config     config.FlinkTLS
+	TrustFile  string
+}
+
+// Edits implements Wiring.
+func (w *FlinkWiring) Edits(r deploy.Resource, root string) deploy.Result {
+	d := deploy.FlinkWiring{Root: root, TrustStore: trustStore(w.Trust, w.TrustFile)}
+	if w.TLS != nil {
+		d.TLS = &deploy.FlinkTLS{
+			Secret: w.TLS.Name(), Rest: w.Config.Rest, Internal: w.Config.Internal,
+			KeyStore: secrets.KeyStoreFile(w.Config.Format), Trust: secrets.TrustFile(w.Config.Format),
+			StorePassword: w.TLS.value(secrets.Password), TrustPassword: w.TLS.value(secrets.TrustPassword),
+		}
+	}
+	return deploy.FlinkDeployment(r, d)
+}
+
+func (w *FlinkWiring) versions() []*Version { return []*Version{w.TLS, w.Trust} }
+
+func trustStore(v *Version, file string) *deploy.TrustStore {
+	if v == nil {
+		return nil
+	}
+	return &deploy.TrustStore{Secret: v.Name(), File: file, Password: v.value(secrets.Password)}
+}

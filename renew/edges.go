@@ -1,0 +1,111 @@
+package renew
+
+import (
+	"cmp"
+	"crypto/x509"
+	"maps"
+	"slices"
+
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// edgesTo lists who verifies a FlinkDeployment: every Event Processing whose
+// spec.flink.endpoint leads there, the Flink operator, and Flink's own pods.
+func (p *planner) edgesTo(job *flinkJob) []Edge {
+	edges := []Edge{{
+		Client: job.target + " (its pods)", Server: job.target, Profile: pki.JVM(),
+		Trust: p.trustInUse(slot{job.target, secrets.RoleFlinkTLS}, job.config.Namespace),
+	}}
+	for _, ep := range p.sortedEventProcessing() {
+		if p.flinkOf(ep) == job {
+			edges = append(edges, Edge{
+				Client: ep.target, Server: job.target, Profile: pki.JVM(),
+				Trust: p.trustInUse(slot{ep.target, secrets.RoleFlinkTrust}, ep.config.Namespace),
+			})
+		}
+	}
+	if ns, ok := p.operatorNamespace(); ok {
+		edges = append(edges, Edge{
+			Client: operatorTarget(ns), Server: job.target, Profile: pki.JVM(),
+			Trust: p.trustInUse(slot{operatorTarget(ns), secrets.RoleOperatorCert}, ns),
+		})
+	}
+	return edges
+}
+
+// trustInUse is every version of a client's trust that something may still
+// use. In a directory that is every version there is: what runs is not known.
+// One that does not open can be no pod's, because a JVM would not start with it.
+func (p *planner) trustInUse(k slot, namespace string) []Trust {
+	var out []Trust
+	for _, s := range p.state.versions[k] {
+		if s.Namespace != namespace {
+			continue
+		}
+		entries, err := p.trustOf(s)
+		if err == nil {
+			out = append(out, Trust{Version: s.Name, Anchors: secrets.Certificates(entries)})
+		}
+	}
+	return out
+}
+
+// leavesInUse are the chains of every version that a FlinkDeployment may still
+// serve; those that do not open no pod can serve.
+func (p *planner) leavesInUse(job *flinkJob) [][]*x509.Certificate {
+	var out [][]*x509.Certificate
+	for _, s := range p.state.versions[slot{job.target, secrets.RoleFlinkTLS}] {
+		if id, err := p.storesOf(s); err == nil && s.Namespace == job.config.Namespace {
+			out = append(out, id.Chain)
+		}
+	}
+	return out
+}
+
+// trustOf opens the truststore of a version, whatever its format.
+func (p *planner) trustOf(s *secrets.Secret) ([]truststore.Entry, error) {
+	password := cmp.Or(string(s.Data[secrets.TrustPassword]), string(s.Data[secrets.Password]))
+	if s.Role() == secrets.RoleOperatorCert {
+		password, _ = p.operatorPassword(s.Namespace)
+	}
+	return s.Trust(formatOf(s), password)
+}
+
+// formatOf is the format of the stores that a Secret holds.
+func formatOf(s *secrets.Secret) truststore.Format {
+	if _, ok := s.Data[secrets.TrustFile(truststore.PKCS12)]; ok {
+		return truststore.PKCS12
+	}
+	return truststore.JKS
+}
+
+// flinkOf is the configured FlinkDeployment that an Event Processing calls; nil
+// if it calls none, or one without TLS on its REST endpoint.
+func (p *planner) flinkOf(job *eventProcessingJob) *flinkJob {
+	namespace, name, ok := deploy.FlinkEndpoint(job.resource)
+	if !ok {
+		return nil
+	}
+	flink := p.flinks[deploy.Target(deploy.FlinkDeploymentKind, namespace, name)]
+	if flink == nil || !flink.config.TLS.Rest {
+		return nil
+	}
+	return flink
+}
+
+func (p *planner) sortedEventProcessing() []*eventProcessingJob {
+	return inKeyOrder(p.wired)
+}
+
+func (p *planner) sortedFlinks() []*flinkJob { return inKeyOrder(p.flinks) }
+
+func inKeyOrder[T any](m map[string]T) []T {
+	var out []T
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[k])
+	}
+	return out
+}

@@ -1,0 +1,309 @@
+package renew
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+const stateOK = "ok"
+
+// leafWant is what a leaf, and the Secret that holds it, should be.
+type leafWant struct {
+	slot
+	namespace  string
+	prefix     string // of a versioned name
+	fixedName  string // of a Secret that is read by a fixed name; empty: versioned
+	commonName string
+	names      []string
+	usage      x509.ExtKeyUsage
+	key        pki.KeySpec
+	shape      shape
+	referenced []string // names of Secrets that the resource refers to now
+	edges      []Edge   // that lead to this server
+}
+
+// candidate is a version that may be what is wanted.
+type candidate struct {
+	secret *secrets.Secret
+	id     secrets.Identity
+	err    error
+}
+
+// verdict is what a check found: nothing, a fault of the leaf itself, or one of
+// the Secret around it, which a new Secret with the same leaf mends.
+type verdict struct {
+	reason string
+	keep   bool
+}
+
+// leafChecks look for faults, the gravest first. A name is the fault it finds.
+var leafChecks = []func(*planner, leafWant, candidate) verdict{
+	unreadable, wrongKey, notYetValid, expired, wrongUsage, untrusted, wrongNames, nearEnd, wrongRoots, wrongFormat,
+}
+
+func unreadable(_ *planner, _ leafWant, c candidate) verdict {
+	if c.err != nil {
+		return verdict{reason: fmt.Sprintf("it cannot be read: %v", c.err)}
+	}
+	return verdict{}
+}
+
+func wrongKey(_ *planner, _ leafWant, c candidate) verdict {
+	if !pki.SameKey(c.id.Chain[0], c.id.Key) {
+		return verdict{reason: "the key does not belong to the certificate"}
+	}
+	return verdict{}
+}
+
+func notYetValid(p *planner, _ leafWant, c candidate) verdict {
+	if start := c.id.Chain[0].NotBefore; p.state.Now.Before(start) {
+		return verdict{reason: "it is not valid before " + start.UTC().Format(time.RFC3339)}
+	}
+	return verdict{}
+}
+
+func expired(p *planner, _ leafWant, c candidate) verdict {
+	if p.expired(c.id.Chain[0]) {
+		return verdict{reason: "it ended on " + day(c.id.Chain[0].NotAfter)}
+	}
+	return verdict{}
+}
+
+// untrusted compares with the roots that are trusted now, not with the ones in
+// the same Secret (cert-manager#2478: leaves that outlive a change of CA).
+func untrusted(p *planner, w leafWant, c candidate) verdict {
+	jvm := pki.JVM()
+	jvm.Usage = w.usage
+	if err := pki.VerifyChain(jvm, c.id.Chain, p.authority.certificates(), "", p.state.Now); err != nil {
+		return verdict{reason: fmt.Sprintf("the authority's root does not verify it: %v", err)}
+	}
+	return verdict{}
+}
+
+// wrongNames looks for missing names only: one too many is no reason to
+// restart anything.
+func wrongNames(_ *planner, w leafWant, c candidate) verdict {
+	var missing []string
+	for _, n := range w.names {
+		if !slices.ContainsFunc(c.id.Chain[0].DNSNames, func(have string) bool { return strings.EqualFold(have, n) }) {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) > 0 {
+		return verdict{reason: "it lacks the name " + strings.Join(missing, ", ")}
+	}
+	return verdict{}
+}
+
+func wrongUsage(_ *planner, w leafWant, c candidate) verdict {
+	for _, u := range w.usages() {
+		if !slices.Contains(c.id.Chain[0].ExtKeyUsage, u) {
+			return verdict{reason: "it lacks an extended key usage"}
+		}
+	}
+	return verdict{}
+}
+
+// nearEnd asks for a renewal only where it gains time: an issuer that ends soon
+// would otherwise be chased with restarts that change nothing.
+func nearEnd(p *planner, w leafWant, c candidate) verdict {
+	leaf := c.id.Chain[0]
+	if p.state.Now.Before(p.renewAt(w.target, leaf)) {
+		return verdict{}
+	}
+	gain := p.leafEnd(w.namespace).Sub(leaf.NotAfter)
+	if gain < time.Duration(p.cfg.Defaults.Validity)/4 {
+		return verdict{}
+	}
+	return verdict{reason: "it ends on " + day(leaf.NotAfter)}
+}
+
+func wrongRoots(p *planner, _ leafWant, c candidate) verdict {
+	if !sameCertificates(c.id.Roots, p.authority.certificates()) {
+		return verdict{reason: "the authority's roots have changed", keep: true}
+	}
+	return verdict{}
+}
+
+func (w leafWant) usages() []x509.ExtKeyUsage {
+	if w.shape.format != "" && w.usage == x509.ExtKeyUsageServerAuth {
+		// Flink's internal channels are mutual: every pod is client and server.
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	}
+	return []x509.ExtKeyUsage{w.usage}
+}
+
+// renewAt is when a leaf is due: renewBefore its end, and a little earlier by a
+// stable hash of its target, so that not everything is due in one minute.
+func (p *planner) renewAt(target string, leaf *x509.Certificate) time.Time {
+	lifetime := leaf.NotAfter.Sub(leaf.NotBefore)
+	before := p.cfg.Defaults.RenewBefore.Of(lifetime)
+	sum := sha256.Sum256([]byte(target))
+	share := float64(binary.BigEndian.Uint32(sum[:4])) / (1 << 32)
+	jitter := time.Duration(share * float64(before) / 20)
+	return leaf.NotAfter.Add(-before - jitter)
+}
+
+// leafEnd is when a leaf issued now would end.
+func (p *planner) leafEnd(namespace string) time.Time {
+	end := p.state.Now.Add(time.Duration(p.cfg.Defaults.Validity))
+	if i, ok := p.intermediates[namespace]; ok {
+		return earlier(end, i.end)
+	}
+	if i := p.fitIntermediate(namespace); i != nil {
+		return earlier(end, i.end)
+	}
+	return earlier(end, p.intermediateEnd())
+}
+
+// leaf returns the version to use, existing or planned, and the actions that
+// make it. Where an edge forbids a new leaf now, the one in use stays and a
+// wait is recorded.
+func (p *planner) leaf(w leafWant) (*Version, []Action) {
+	best, verdicts := p.judge(w)
+	if best != nil {
+		if refused := p.forbidsSwitch(w, best); refused != "" {
+			return p.waitWith(w, verdicts[0].candidate, verdicts[0].reason, refused), nil
+		}
+		leaf := best.id.Chain[0]
+		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: loaded(w.referenced, best.secret), State: stateOK})
+		return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: best.secret}, nil
+	}
+	reason, keep := firstReason(verdicts)
+	i := p.issuerFor(w.namespace)
+	end := earlier(p.state.Now.Add(time.Duration(p.cfg.Defaults.Validity)), i.end)
+	if keep == nil {
+		if blocked := p.forbids(w, i, end); blocked != "" && len(verdicts) > 0 {
+			return p.waitWith(w, verdicts[0].candidate, reason, blocked), nil
+		}
+	}
+	shape := p.withPasswords(w)
+	v := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Known: w.fixedName, Values: map[string]string{
+		secrets.Password: shape.keyPassword, secrets.TrustPassword: shape.trustPassword,
+	}}
+	p.reasons[v] = reason
+	p.item(Item{Target: w.target, Role: w.role, Name: v.Name(), NotAfter: end, Loaded: "-", State: reason})
+	return v, []Action{&MakeLeaf{
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Because: reason, Issuer: i.version, Roots: p.authority.roots, NewRoot: p.newRoot(),
+		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
+		Request: pki.LeafRequest{
+			CommonName: w.commonName, Subject: p.cfg.Authority.SelfSigned.Subject, DNSNames: w.names,
+			Server: slices.Contains(w.usages(), x509.ExtKeyUsageServerAuth), Client: slices.Contains(w.usages(), x509.ExtKeyUsageClientAuth),
+			NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
+		},
+	}}
+}
+
+// newRoot is the root that this plan makes, nil if it makes none.
+func (p *planner) newRoot() *Version {
+	if p.authority.pending() {
+		return p.authority.newest
+	}
+	return nil
+}
+
+// loaded says who uses a version. What runs is not known of a directory; that
+// the manifest refers to it is.
+func loaded(referenced []string, s *secrets.Secret) string {
+	if slices.Contains(referenced, s.Name) {
+		return "manifest"
+	}
+	return "-"
+}
+
+type judged struct {
+	candidate
+	verdict
+}
+
+// judge looks at every version there is, those in use first, and returns the
+// first without a fault.
+func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
+	for _, s := range p.inOrder(w) {
+		c := candidate{secret: s}
+		c.id, c.err = w.shape.open(s)
+		v := verdict{}
+		for _, check := range leafChecks {
+			if v = check(p, w, c); v.reason != "" {
+				break
+			}
+		}
+		if v.reason == "" {
+			return &c, rest
+		}
+		rest = append(rest, judged{c, v})
+	}
+	return nil, rest
+}
+
+// inOrder lists a target's versions: the referenced ones, then newest first.
+func (p *planner) inOrder(w leafWant) []*secrets.Secret {
+	all := slices.Clone(p.state.versions[w.slot])
+	slices.SortStableFunc(all, func(a, b *secrets.Secret) int {
+		return boolOrder(slices.Contains(w.referenced, a.Name), slices.Contains(w.referenced, b.Name))
+	})
+	return slices.DeleteFunc(all, func(s *secrets.Secret) bool { return s.Namespace != w.namespace })
+}
+
+func firstReason(rest []judged) (reason string, keep *secrets.Identity) {
+	if len(rest) == 0 {
+		return "there is none yet", nil
+	}
+	for _, j := range rest {
+		if j.keep {
+			return j.reason, &j.id
+		}
+	}
+	return rest[0].reason, nil
+}
+
+func (p *planner) waitWith(w leafWant, c candidate, reason, blocked string) *Version {
+	p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
+	item := Item{Target: w.target, Role: w.role, Name: c.secret.Name, Loaded: loaded(w.referenced, c.secret), State: "waits (" + reason + ")"}
+	if c.err == nil {
+		item.NotAfter = c.id.Chain[0].NotAfter
+	}
+	p.item(item)
+	return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: c.secret}
+}
+
+func sameCertificates(a, b []*x509.Certificate) bool {
+	set := func(certs []*x509.Certificate) map[string]bool {
+		m := map[string]bool{}
+		for _, c := range certs {
+			m[pki.Fingerprint(c)] = true
+		}
+		return m
+	}
+	return maps.Equal(set(a), set(b))
+}
+
+func boolOrder(a, b bool) int {
+	switch {
+	case a && !b:
+		return -1
+	case b && !a:
+		return 1
+	}
+	return 0
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }

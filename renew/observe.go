@@ -1,0 +1,218 @@
+package renew
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// State is everything that a plan is made from. Absent is nil.
+type State struct {
+	// Now is the time of the pass.
+	Now time.Time
+	// Secrets holds every Secret of the store, ours and others'.
+	Secrets map[secrets.Ref]*secrets.Secret
+	// Sources are the certificates of truststore sources, by truststore and
+	// source; one that could not be read has its error instead.
+	Sources map[SourceKey]Source
+	// PublicCAs are the public certificates of a truststore, by its place in the
+	// configuration.
+	PublicCAs map[int]Source
+	// Broken are files and objects that could not be read.
+	Broken []error
+
+	resources []deploy.Resource
+	versions  map[slot][]*secrets.Secret
+}
+
+// SourceKey is the place of a source in the configuration.
+type SourceKey struct{ Truststore, Source int }
+
+// Source is what a truststore source holds now.
+type Source struct {
+	Certificates []*x509.Certificate
+	Err          error
+}
+
+// slot is one thing of which Secrets are versions.
+type slot struct {
+	target string
+	role   secrets.Role
+}
+
+// Observe reads the store and every file that the configuration names. Only a
+// store that cannot be read at all is an error; anything else is recorded on the
+// object that it concerns.
+func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time) (*State, error) {
+	snap, err := store.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{
+		Now: now, Secrets: snap.Secrets, Broken: snap.Broken, resources: snap.Resources,
+		Sources: map[SourceKey]Source{}, PublicCAs: map[int]Source{}, versions: map[slot][]*secrets.Secret{},
+	}
+	for _, secret := range snap.Secrets {
+		if secret.Ours() {
+			k := slot{secret.Target(), secret.Role()}
+			s.versions[k] = append(s.versions[k], secret)
+		}
+	}
+	for _, v := range s.versions {
+		slices.SortFunc(v, newestFirst)
+	}
+	for i, t := range cfg.Truststores {
+		for j, source := range t.Sources {
+			if !source.Authority {
+				s.Sources[SourceKey{i, j}] = readSource(cfg, snap, source)
+			}
+		}
+		if t.PublicCAs.Enabled {
+			s.PublicCAs[i] = readPublicCAs(cfg, t.PublicCAs)
+		}
+	}
+	return s, nil
+}
+
+func newestFirst(a, b *secrets.Secret) int {
+	return cmp.Or(b.Created().Compare(a.Created()), cmp.Compare(a.Name, b.Name))
+}
+
+func readSource(cfg *config.Config, snap *secrets.Snapshot, source config.Source) Source {
+	data, from, err := sourceBytes(cfg, snap, source)
+	if err != nil {
+		return Source{Err: err}
+	}
+	certs, err := pki.ParseCertificates(data)
+	if err != nil {
+		return Source{Err: fmt.Errorf("%s: %w", from, err)}
+	}
+	return Source{Certificates: certs}
+}
+
+// sourceBytes finds a source's PEM and says where it is from.
+func sourceBytes(cfg *config.Config, snap *secrets.Snapshot, source config.Source) (data []byte, from string, err error) {
+	switch {
+	case source.File != "":
+		from = cfg.Path(source.File)
+		data, err = readFile(from)
+		return data, from, err
+	case source.Secret != nil:
+		ref := secrets.Ref{Namespace: source.Secret.Namespace, Name: source.Secret.Name}
+		secret, ok := snap.Secrets[ref]
+		if !ok {
+			return nil, "", fmt.Errorf("%s is not there", ref)
+		}
+		data, err = secret.Get(source.Secret.Key)
+		return data, fmt.Sprintf("%s: key %q", ref, source.Secret.Key), err
+	default:
+		ref := secrets.Ref{Namespace: source.ConfigMap.Namespace, Name: source.ConfigMap.Name}
+		from = fmt.Sprintf("configmap %s/%s", ref.Namespace, ref.Name)
+		values, ok := snap.ConfigMaps[ref]
+		if !ok {
+			return nil, from, fmt.Errorf("%s is not there", from)
+		}
+		value, ok := values[source.ConfigMap.Key]
+		if !ok {
+			return nil, from, fmt.Errorf("%s: no key %q", from, source.ConfigMap.Key)
+		}
+		return []byte(value), fmt.Sprintf("%s: key %q", from, source.ConfigMap.Key), nil
+	}
+}
+
+// maxFile bounds a file of certificates.
+const maxFile = 4 << 20
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, errors.Unwrap(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is not a regular file", path)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s: has %d bytes, more than the %d that are read", path, info.Size(), maxFile)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, errors.Unwrap(err))
+	}
+	return data, nil
+}
+
+func readPublicCAs(cfg *config.Config, p config.PublicCAs) Source {
+	if p.File == "" {
+		return Source{Certificates: truststore.PublicCAs()}
+	}
+	path := cfg.Path(p.File)
+	data, err := readFile(path)
+	if err != nil {
+		return Source{Err: err}
+	}
+	certs, err := pki.ParseCertificates(data)
+	if err != nil {
+		return Source{Err: fmt.Errorf("%s: %w", path, err)}
+	}
+	return Source{Certificates: certs}
+}
+
+// resource finds a configured resource; a missing one and one that stands in
+// two places are errors.
+func (s *State) resource(kind, namespace, name string) (deploy.Resource, error) {
+	var found []deploy.Resource
+	for _, r := range s.resources {
+		if r.Kind == kind && r.Namespace == namespace && r.Name == name {
+			found = append(found, r)
+		}
+	}
+	target := deploy.Target(kind, namespace, name)
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return deploy.Resource{}, Hinted{
+			Err:  fmt.Errorf("%s is not there%s", target, s.brokenNote()),
+			Hint: s.candidates(kind),
+		}
+	}
+	return deploy.Resource{}, Hinted{
+		Err:  fmt.Errorf("%s stands in two places: %s and %s", target, place(found[0]), place(found[1])),
+		Hint: "keep one of the two in the directory",
+	}
+}
+
+func place(r deploy.Resource) string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
+
+func (s *State) brokenNote() string {
+	if len(s.Broken) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and a file could not be read: %v)", s.Broken[0])
+}
+
+// candidates names what is there of the kind, for somebody who mistyped.
+func (s *State) candidates(kind string) string {
+	var there []string
+	for _, r := range s.resources {
+		if r.Kind == kind {
+			there = append(there, r.Namespace+"/"+r.Name)
+		}
+	}
+	if len(there) == 0 {
+		return "no " + kind + " was found; put its manifest into the directory"
+	}
+	slices.Sort(there)
+	return fmt.Sprintf("correct the name or namespace in flowcert.yaml; there is %v", there)
+}

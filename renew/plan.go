@@ -1,0 +1,263 @@
+package renew
+
+import (
+	"cmp"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// Plan is what a pass would do, and everything there is to say about it.
+type Plan struct {
+	// Actions run in this order.
+	Actions []Action
+	// Items are the things under management, one a row, as they are now.
+	Items []Item
+	// Faults stop their target. In a directory they stop the whole pass.
+	Faults []Fault
+	// Waits are steps that are due and not permitted yet.
+	Waits []Wait
+	// Files hold the configured resources, sorted; in a directory.
+	Files []string
+	// Root is the fingerprint of the newest root; of one still to be made only a
+	// stand-in is known.
+	Root string
+	// Notices are worth attention and change nothing.
+	Notices []string
+}
+
+// Fault is something that keeps flowcert from working on a target.
+type Fault struct {
+	Target string
+	Err    error
+}
+
+// Wait is a step that an edge forbids for now.
+type Wait struct {
+	Target string
+	For    string // what has to happen first, in words
+}
+
+// Item is one thing under management.
+type Item struct {
+	Target   string
+	Role     secrets.Role
+	Name     string // the Secret in use; a pending name where it is still to be made
+	NotAfter time.Time
+	RenewAt  time.Time
+	Loaded   string // who uses it, as far as is known
+	State    string // ok, or the reason of the action that is planned
+}
+
+// Version is a Secret that a plan refers to: one that exists, or one that an
+// earlier action of the same plan makes.
+type Version struct {
+	Target string
+	Role   secrets.Role
+	Prefix string // begins the name of a new one
+	// Known is the name of a new one where it can be told beforehand: it names
+	// content that is here already.
+	Known string
+	// Values are those of a new one's data that are known beforehand: passwords
+	// that it takes over.
+	Values map[string]string
+	// Secret is nil until the version is made.
+	Secret *secrets.Secret
+}
+
+// Name is the Secret's name, or what stands for it in a plan.
+func (v *Version) Name() string {
+	switch {
+	case v.Secret != nil:
+		return v.Secret.Name
+	case v.Known != "":
+		return v.Known
+	}
+	return secrets.PendingName(v.Prefix)
+}
+
+// passwordToBe stands in a plan for a password that is not generated yet.
+const passwordToBe = "(generated)"
+
+// value is one of the Secret's values, or what stands for it in a plan.
+func (v *Version) value(key string) string {
+	if v.Secret != nil {
+		return string(v.Secret.Data[key])
+	}
+	return cmp.Or(v.Values[key], passwordToBe)
+}
+
+func (v *Version) slot() slot { return slot{v.Target, v.Role} }
+
+// planner gathers a plan. Its methods are called in the order in which things
+// depend on each other; each records actions, items, faults.
+type planner struct {
+	cfg   *config.Config
+	state *State
+	plan  *Plan
+
+	authority     authority
+	reasons       map[*Version]string            // of versions that this plan makes
+	intermediates map[string]*issuer             // by namespace
+	names         map[string]map[string]bool     // DNS names that a namespace's intermediate must permit
+	wired         map[string]*eventProcessingJob // by target
+	flinks        map[string]*flinkJob
+}
+
+// NewPlan decides what to do. It is pure: the same configuration and state give
+// the same plan.
+func NewPlan(cfg *config.Config, state *State) *Plan {
+	p := &planner{
+		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
+		intermediates: map[string]*issuer{}, names: map[string]map[string]bool{},
+		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{},
+	}
+	p.unsupported()
+	p.findResources()
+	p.collectNames()
+	p.planAuthority()
+	if p.authority.known {
+		p.plan.Root = p.authority.fingerprint()
+		p.planFlink()
+		p.planEventProcessing()
+		p.planOperator()
+		p.planTruststores()
+		p.planWiring()
+		p.intermediateItems()
+		sortItems(p.plan.Items)
+	}
+	for _, b := range state.Broken {
+		p.notice("not read: %v", b)
+	}
+	return p.plan
+}
+
+func (p *planner) act(a Action) { p.plan.Actions = append(p.plan.Actions, a) }
+
+func (p *planner) fault(target string, err error, hint string) {
+	if hint != "" {
+		err = Hinted{Err: err, Hint: hint}
+	}
+	p.plan.Faults = append(p.plan.Faults, Fault{Target: target, Err: err})
+}
+
+func (p *planner) notice(format string, args ...any) {
+	p.plan.Notices = append(p.plan.Notices, fmt.Sprintf(format, args...))
+}
+
+func (p *planner) item(i Item) { p.plan.Items = append(p.plan.Items, i) }
+
+// sortItems puts what signs first, then what serves, then what trusts.
+func sortItems(items []Item) {
+	rank := map[secrets.Role]int{
+		secrets.RoleRoot: 0, secrets.RoleIntermediate: 1, secrets.RoleCertificate: 2, secrets.RoleFlinkTLS: 2,
+		secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleTruststore: 4,
+	}
+	slices.SortStableFunc(items, func(a, b Item) int {
+		return cmp.Or(cmp.Compare(rank[a.Role], rank[b.Role]), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Role, b.Role))
+	})
+}
+
+// eventProcessingJob is one EventProcessing in a pass.
+type eventProcessingJob struct {
+	config   config.EventProcessing
+	resource deploy.Resource
+	names    []string
+	target   string
+
+	certificate, flinkTrust, trust *Version
+	trustFile                      string
+}
+
+// flinkJob is one FlinkDeployment in a pass.
+type flinkJob struct {
+	config   config.FlinkDeployment
+	resource deploy.Resource
+	names    []string
+	target   string
+
+	tls, trust *Version
+	trustFile  string
+}
+
+// unsupported refuses what a configuration may say and this version does not
+// do: nothing is left out silently.
+func (p *planner) unsupported() {
+	const hint = "take it out of flowcert.yaml; this version of flowcert does not do it"
+	refuse := func(line int, what string) {
+		p.fault("configuration", fmt.Errorf("line %d: %s", line, what), hint)
+	}
+	if p.cfg.Authority.Secret != nil {
+		p.fault("configuration", fmt.Errorf("authority.secret: a CA of your own"), hint)
+	}
+	for _, e := range p.cfg.EventProcessing {
+		if e.Mode != config.ModeCertificate {
+			refuse(e.Line, fmt.Sprintf("eventProcessing %s: mode %s", e.Name, e.Mode))
+		}
+		if e.UI != nil {
+			refuse(e.Line, fmt.Sprintf("eventProcessing %s: a separate UI certificate (ui)", e.Name))
+		}
+	}
+	for _, t := range p.cfg.Truststores {
+		if t.Naming == config.Fixed {
+			refuse(t.Line, fmt.Sprintf("truststore %s: naming fixed", t.Name))
+		}
+	}
+	for _, c := range p.cfg.Certificates {
+		refuse(c.Line, fmt.Sprintf("certificates: %s", c.SecretName))
+	}
+	for _, e := range p.cfg.Edges {
+		refuse(e.Line, "edges")
+	}
+	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {
+		refuse(o.Line, "flinkOperator.webhook")
+	}
+}
+
+// findResources looks every configured resource up.
+func (p *planner) findResources() {
+	for _, c := range p.cfg.EventProcessing {
+		target := deploy.Target(deploy.EventProcessingKind, c.Namespace, c.Name)
+		r, err := p.state.resource(deploy.EventProcessingKind, c.Namespace, c.Name)
+		if err != nil {
+			p.fault(target, err, "")
+			continue
+		}
+		p.wired[target] = &eventProcessingJob{config: c, resource: r, target: target}
+		p.notePause(r)
+	}
+	for _, c := range p.cfg.FlinkDeployments {
+		target := deploy.Target(deploy.FlinkDeploymentKind, c.Namespace, c.Name)
+		r, err := p.state.resource(deploy.FlinkDeploymentKind, c.Namespace, c.Name)
+		if err != nil {
+			p.fault(target, err, "")
+			continue
+		}
+		p.flinks[target] = &flinkJob{config: c, resource: r, target: target}
+		p.notePause(r)
+	}
+	files := map[string]bool{}
+	for _, job := range p.wired {
+		files[job.resource.File] = true
+	}
+	for _, job := range p.flinks {
+		files[job.resource.File] = true
+	}
+	p.plan.Files = sorted(files)
+}
+
+// notePause says that a resource is held. It keeps its place in every edge: what
+// it uses still counts.
+func (p *planner) notePause(r deploy.Resource) {
+	if r.Paused() {
+		p.notice("%s: paused by its annotation %s: nothing is done to it", r, deploy.PauseAnnotation)
+	}
+}
+
+// expired reports whether the certificate is over at the time of the pass.
+func (p *planner) expired(c *x509.Certificate) bool { return !p.state.Now.Before(c.NotAfter) }

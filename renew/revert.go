@@ -1,0 +1,58 @@
+package renew
+
+import (
+	"cmp"
+	"crypto/x509"
+	"slices"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// Reverted is a resource without flowcert's edits.
+type Reverted struct {
+	Resource deploy.Resource
+	Source   []byte
+	Kept     []string // fields that somebody changed since
+}
+
+// Reverts returns every resource that carries flowcert's record, with the text
+// that it had before. Nothing is returned if one of them cannot be reverted.
+func Reverts(state *State) ([]Reverted, error) {
+	var out []Reverted
+	for _, r := range state.resources {
+		source, kept, err := deploy.Revert(r)
+		if err != nil {
+			return nil, err
+		}
+		if string(source) != string(r.Source) {
+			out = append(out, Reverted{Resource: r, Source: source, Kept: kept})
+		}
+	}
+	return out, nil
+}
+
+// Removable lists flowcert's own Secrets less the roots', sorted by name.
+func Removable(state *State) []*secrets.Secret {
+	var out []*secrets.Secret
+	for _, s := range state.Secrets {
+		if s.Ours() && s.Role() != secrets.RoleRoot {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b *secrets.Secret) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// Roots returns the authority's roots that have not ended, oldest first.
+func Roots(cfg *config.Config, state *State) ([]*x509.Certificate, error) {
+	p := &planner{cfg: cfg, state: state, plan: &Plan{}}
+	p.authority.target = authorityTarget(cfg)
+	if !p.readRoots() {
+		return nil, p.plan.Faults[0].Err
+	}
+	return p.authority.certificates(), nil
+}

@@ -1,0 +1,71 @@
+package renew
+
+import (
+	"cmp"
+
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// shape is how a leaf lies in its Secret: in PEM under the data keys that its
+// reader looks for, or in a key store with a truststore beside it.
+type shape struct {
+	data   deploy.DataKeys   // PEM
+	format truststore.Format // stores; empty: PEM
+	// onePassword opens both stores and comes from elsewhere: the Flink operator
+	// knows only one. Empty: two passwords, which lie in the Secret itself.
+	onePassword string
+	// passwordFrom is the Secret of a onePassword that is still to be made.
+	passwordFrom *Version
+	// keyPassword and trustPassword are those of earlier versions, kept because
+	// they stand in custom resources; empty: to be generated.
+	keyPassword, trustPassword string
+}
+
+// open reads a leaf from a Secret of this shape, whatever format its stores
+// have; see wrongFormat.
+func (s shape) open(secret *secrets.Secret) (secrets.Identity, error) {
+	if s.format == "" {
+		return secret.Identity(s.data)
+	}
+	key, trust := s.passwords(secret)
+	return secret.Stores(formatOf(secret), key, trust)
+}
+
+// passwords of a Secret of this shape.
+func (s shape) passwords(secret *secrets.Secret) (key, trust string) {
+	if s.onePassword != "" {
+		return s.onePassword, s.onePassword
+	}
+	return string(secret.Data[secrets.Password]), string(secret.Data[secrets.TrustPassword])
+}
+
+func wrongFormat(_ *planner, w leafWant, c candidate) verdict {
+	if w.shape.format != "" && formatOf(c.secret) != w.shape.format {
+		return verdict{reason: "its format is to be " + string(w.shape.format), keep: true}
+	}
+	return verdict{}
+}
+
+// withPasswords keeps the passwords of the newest version that has them.
+func (p *planner) withPasswords(w leafWant) shape {
+	s := w.shape
+	if s.format == "" || s.onePassword != "" || s.passwordFrom != nil {
+		return s
+	}
+	for _, secret := range p.inOrder(w) {
+		s.keyPassword = cmp.Or(s.keyPassword, usable(secret, secrets.Password))
+		s.trustPassword = cmp.Or(s.trustPassword, usable(secret, secrets.TrustPassword))
+	}
+	return s
+}
+
+// usable is a password in a Secret, if a store can have it.
+func usable(s *secrets.Secret, key string) string {
+	password := string(s.Data[key])
+	if truststore.CheckPassword(password) != nil {
+		return ""
+	}
+	return password
+}

@@ -1,0 +1,222 @@
+package renew
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// operatorName is the DNS name in the Flink operator's certificate. The
+// operator is a client; nothing checks it.
+const operatorName = "flink-operator"
+
+// Secrets that the Flink operator's deployment reads by these names (Event
+// Automation documentation, "Configuring Flink": operator certificates).
+const (
+	operatorSecret         = "flink-operator-cert"
+	operatorPasswordSecret = "operator-certificate-password"
+)
+
+// planFlink plans the key store and truststore of every FlinkDeployment.
+func (p *planner) planFlink() {
+	for _, job := range p.sortedFlinks() {
+		if !job.config.TLS.Rest && !job.config.TLS.Internal || job.names == nil || job.resource.Paused() {
+			continue
+		}
+		v, actions := p.leaf(leafWant{
+			slot:      slot{job.target, secrets.RoleFlinkTLS},
+			namespace: job.config.Namespace, prefix: job.config.Name + "-tls",
+			commonName: job.names[0], names: job.names, usage: x509.ExtKeyUsageServerAuth,
+			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
+			referenced: deploy.References(job.resource).FlinkTLS,
+			edges:      p.edgesTo(job),
+		})
+		job.tls = v
+		p.plan.Actions = append(p.plan.Actions, actions...)
+	}
+	if spec := p.cfg.Defaults.FlinkKey(); spec != p.cfg.Defaults.Key && len(p.flinks) > 0 {
+		p.notice("Flink's stores get %s keys: Flink's cipher suites take RSA only", spec)
+	}
+}
+
+// planEventProcessing plans the certificate of every EventProcessing and its
+// copy of Flink's truststore.
+func (p *planner) planEventProcessing() {
+	for _, job := range p.sortedEventProcessing() {
+		if job.names == nil || job.resource.Paused() {
+			continue
+		}
+		refs := deploy.References(job.resource)
+		v, actions := p.leaf(leafWant{
+			slot:      slot{job.target, secrets.RoleCertificate},
+			namespace: job.config.Namespace, prefix: job.config.Name + "-cert",
+			commonName: job.names[0], names: job.names, usage: x509.ExtKeyUsageServerAuth,
+			key: p.cfg.Defaults.Key, shape: shape{data: deploy.EventProcessingDataKeys(job.resource)},
+			referenced: []string{refs.Certificate},
+		})
+		job.certificate = v
+		p.plan.Actions = append(p.plan.Actions, actions...)
+		flink := p.flinkOf(job)
+		if flink == nil {
+			continue
+		}
+		trust, actions := p.trust(trustWant{
+			slot:      slot{job.target, secrets.RoleFlinkTrust},
+			namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
+			format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
+			authority: secrets.RootAlias, referenced: []string{refs.FlinkTrust},
+			faces: []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
+		})
+		job.flinkTrust = trust
+		p.plan.Actions = append(p.plan.Actions, actions...)
+	}
+}
+
+// operatorNamespace is the namespace of the Flink operator, if it is configured.
+func (p *planner) operatorNamespace() (string, bool) {
+	if o := p.cfg.FlinkOperator; o != nil {
+		return o.Namespace, o.Namespace != ""
+	}
+	return "", false
+}
+
+func operatorTarget(namespace string) string {
+	return "flinkOperator/" + namespace + "/" + operatorName
+}
+
+// planOperator plans the stores with which the Flink operator calls the REST
+// endpoints.
+func (p *planner) planOperator() {
+	ns, ok := p.operatorNamespace()
+	if !ok {
+		if p.cfg.FlinkOperator == nil && p.anyRest() {
+			p.notice("flinkOperator is not configured: the operator cannot verify Flink's REST endpoints without flink-operator-cert; set flinkOperator: {namespace: …} unless somebody else makes it")
+		}
+		if p.cfg.FlinkOperator != nil {
+			p.fault("configuration", fmt.Errorf("line %d: flinkOperator.namespace is empty", p.cfg.FlinkOperator.Line),
+				"name the operator's namespace: in a directory it cannot be found")
+		}
+		return
+	}
+	target := operatorTarget(ns)
+	if p.taken(target, secrets.Ref{Namespace: ns, Name: operatorSecret}) {
+		return
+	}
+	s := shape{format: truststore.JKS}
+	if password, ok := p.operatorPassword(ns); ok {
+		s.onePassword = password
+	} else if ref := (secrets.Ref{Namespace: ns, Name: operatorPasswordSecret}); p.state.Secrets[ref] != nil {
+		p.fault(target, fmt.Errorf("%s: key %q holds no password that the stores could have", ref, secrets.Password),
+			"put a password of 6 or more printable characters there, or remove the Secret")
+		return
+	} else {
+		s.passwordFrom = &Version{Target: target, Role: secrets.RolePassword, Known: operatorPasswordSecret}
+		p.act(&MakePassword{Version: s.passwordFrom, Key: secrets.Password, Because: "there is none yet",
+			Ref: secrets.Ref{Namespace: ns, Name: operatorPasswordSecret}})
+	}
+	_, actions := p.leaf(leafWant{
+		slot:      slot{target, secrets.RoleOperatorCert},
+		namespace: ns, fixedName: operatorSecret,
+		commonName: operatorName, names: []string{operatorName}, usage: x509.ExtKeyUsageClientAuth,
+		key: p.cfg.Defaults.FlinkKey(), shape: s,
+	})
+	p.plan.Actions = append(p.plan.Actions, actions...)
+}
+
+func (p *planner) anyRest() bool {
+	for _, job := range p.flinks {
+		if job.config.TLS.Rest {
+			return true
+		}
+	}
+	return false
+}
+
+// operatorPassword is the value of operator-certificate-password, whoever made
+// it: the operator reads it into its environment once.
+func (p *planner) operatorPassword(namespace string) (string, bool) {
+	s, ok := p.state.Secrets[secrets.Ref{Namespace: namespace, Name: operatorPasswordSecret}]
+	if !ok {
+		return "", false
+	}
+	value, ok := s.Data[secrets.Password]
+	if err := truststore.CheckPassword(string(value)); !ok || err != nil {
+		return "", false
+	}
+	return string(value), true
+}
+
+// planWiring compares every resource with what it should refer to.
+func (p *planner) planWiring() {
+	for _, job := range p.sortedFlinks() {
+		p.wire(job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile})
+	}
+	for _, job := range p.sortedEventProcessing() {
+		p.wire(job.resource, &EventProcessingWiring{Certificate: job.certificate, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile})
+	}
+}
+
+// wire plans one rewrite of a resource, if it needs any.
+func (p *planner) wire(r deploy.Resource, w Wiring) {
+	if r.Paused() {
+		return
+	}
+	result := w.Edits(r, p.plan.Root)
+	for _, n := range result.Notices {
+		p.notice("%s", n)
+	}
+	if len(result.Conflicts) > 0 {
+		for _, c := range result.Conflicts {
+			p.fault(r.String(), c, "")
+		}
+		return
+	}
+	if len(result.Edits) > 0 {
+		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Because: p.because(r, w, result), Restarts: restarts(r)})
+	}
+}
+
+// because says why a resource is rewritten: what is new in it, or which fields
+// do not hold what flowcert set.
+func (p *planner) because(r deploy.Resource, w Wiring, result deploy.Result) string {
+	if r.Root() == "" {
+		return "first wiring"
+	}
+	var why []string
+	for _, v := range w.versions() {
+		if v != nil && p.reasons[v] != "" {
+			why = append(why, fmt.Sprintf("%s is new: %s", v.Name(), p.reasons[v]))
+		}
+	}
+	if len(why) == 0 {
+		for _, e := range result.Edits {
+			why = append(why, e.Path.String()+" does not hold what it should")
+		}
+	}
+	if len(why) > 3 {
+		why = append(why[:3], fmt.Sprintf("and %d more", len(why)-3))
+	}
+	return strings.Join(why, "; ")
+}
+
+// restarts says what the change of a resource does to what runs.
+func restarts(r deploy.Resource) string {
+	if r.Kind == deploy.EventProcessingKind {
+		return "the Event Processing pod, if it runs"
+	}
+	mode, session := deploy.UpgradeMode(r)
+	switch {
+	case session && deploy.HighlyAvailable(r):
+		return "the session cluster, if it runs; its jobs recover from high availability"
+	case session:
+		return "the session cluster, if it runs; WITHOUT high availability its jobs are lost"
+	case mode == "stateless":
+		return "the job, if it runs; upgradeMode stateless THROWS ITS STATE AWAY"
+	}
+	return "the job, if it runs (upgradeMode " + mode + ")"
+}
