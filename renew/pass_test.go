@@ -521,6 +521,46 @@ func TestRuleBlocks(t *testing.T) {
 	}
 }
 
+// TestTrustKeepsWhatServersNeed: a client's truststore does not lose a root while
+// a server that it calls may still serve a leaf under it. Both then move: the
+// client first, to both roots, then the server.
+func TestTrustKeepsWhatServersNeed(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	stranger := newCA(t, "an earlier authority", testNow.AddDate(-1, 0, 0))
+	const ep, flink = "eventProcessing/ea/my-ep", "flinkDeployment/ea/session"
+	trust, server := s.version(testNow, ep, secrets.RoleFlinkTrust), s.version(testNow, flink, secrets.RoleFlinkTLS)
+	old := []*x509.Certificate{stranger.root}
+	if err := trust.PutTrust("JKS", secrets.RootEntries(old), string(trust.Data[secrets.Password])); err != nil {
+		t.Fatal(err)
+	}
+	chain, key := stranger.serving(t, testNow.AddDate(0, -1, 0))
+	id := secrets.Identity{Key: key, Chain: chain, Roots: old}
+	if err := server.PutStores("JKS", id, string(server.Data[secrets.Password]), string(server.Data[secrets.TrustPassword])); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []*secrets.Secret{trust, server} {
+		if err := s.store.UpdateSecret(context.Background(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := s.plan(testNow)
+	s.noFaults(plan)
+	for _, a := range plan.Actions {
+		switch a := a.(type) {
+		case *MakeTrust:
+			if a.Target == ep && !slices.ContainsFunc(secrets.Certificates(a.Entries), stranger.root.Equal) {
+				t.Error("the client's truststore loses the root of a leaf in use")
+			}
+		case *MakeLeaf:
+			t.Errorf("%s gets a leaf before its clients can verify it", a.Target)
+		}
+	}
+	if len(plan.Waits) == 0 {
+		t.Error("the server's step does not wait")
+	}
+}
+
 // TestChangedSource: a CA file that is overwritten in place does not take the old
 // CA away; one that was distrusted goes at once.
 func TestChangedSource(t *testing.T) {

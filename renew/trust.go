@@ -56,9 +56,6 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 		}
 		spoilt = append(spoilt, s.Name)
 	}
-	if refused := p.forbidsTrust(w, want); refused != "" {
-		return p.waitWithTrust(w, reason, refused), nil
-	}
 	make := &MakeTrust{
 		Namespace: w.namespace, Because: reason, Format: w.format, Spoilt: spoilt,
 		Entries: want, NewRoot: p.newRootFor(w.authority), Alias: w.authority,
@@ -73,27 +70,6 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 	return make.Version, []Action{make}
 }
 
-// forbidsTrust says which leaf in use the wanted content would not verify.
-func (p *planner) forbidsTrust(w trustWant, want []truststore.Entry) string {
-	if len(p.trustVersions(w)) == 0 || p.authority.pending() {
-		return "" // nothing is trusted yet that could be lost
-	}
-	for _, f := range w.faces {
-		refused := MayTrust([]Edge{f.edge}, secrets.Certificates(want), map[string][][]*x509.Certificate{f.edge.Server: f.leaves}, p.state.Now)
-		if len(refused) > 0 {
-			return fmt.Sprintf("%s still serves a certificate that would not be trusted any more: %v", f.edge.Server, refused[0].Err)
-		}
-	}
-	return ""
-}
-
-func (p *planner) waitWithTrust(w trustWant, reason, blocked string) *Version {
-	p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
-	s := p.trustVersions(w)[0]
-	p.item(Item{Target: w.target, Role: w.role, Name: s.Name, Loaded: loaded(w.referenced, s), State: "waits (" + reason + ")"})
-	return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: s}
-}
-
 // newRootFor is the root of this plan, if the truststore takes the authority's.
 func (p *planner) newRootFor(alias string) *Version {
 	if alias == "" {
@@ -106,10 +82,26 @@ func (p *planner) newRootFor(alias string) *Version {
 func (p *planner) entries(w trustWant) []truststore.Entry {
 	sources := slices.Clone(w.sources)
 	if w.authority != "" {
-		sources = append(sources, truststore.Source{Name: w.authority, Certificates: p.authority.certificates()})
+		sources = append(sources, truststore.Source{Name: w.authority, Certificates: p.roots(w)})
 	}
 	// Without a name: their aliases are their own SHA-256.
 	return truststore.Entries(append(sources, truststore.Source{Certificates: w.public}))
+}
+
+// roots are the authority's, and as long as a server that the client faces
+// still has a leaf in use that they do not verify, those that do.
+func (p *planner) roots(w trustWant) []*x509.Certificate {
+	want := p.authority.certificates()
+	for _, f := range w.faces {
+		leaves := map[string][][]*x509.Certificate{f.edge.Server: f.leaves}
+		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {
+			continue
+		}
+		for _, t := range p.trustInUse(w.slot, w.namespace) {
+			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.expired))
+		}
+	}
+	return want
 }
 
 // trustVersions lists the versions, those in use first.
