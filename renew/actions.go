@@ -2,6 +2,7 @@ package renew
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 
 	"github.com/flowcert/flowcert/config"
@@ -61,8 +62,9 @@ type MakeLeaf struct {
 	Namespace string
 	FixedName string // of a Secret that is updated in place; empty: a new version
 	Issuer    *Version
-	Roots     []root
-	NewRoot   *Version // a root that this plan makes
+	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
+	Roots     []*x509.Certificate // trusted beside the leaf
+	NewRoot   *Version            // a root that this plan makes
 	Keep      *secrets.Identity
 	Request   pki.LeafRequest
 	Key       pki.KeySpec
@@ -95,6 +97,11 @@ type Rewire struct {
 	Restarts string
 }
 
+// Forget removes a version that nothing can use any more.
+type Forget struct {
+	Secret *secrets.Secret
+}
+
 // Object, What, Reason and Disturbs describe the actions.
 
 func (a *MakeRoot) Object() string         { return a.Ref.String() }
@@ -103,6 +110,15 @@ func (a *MakePassword) Object() string     { return a.Ref.String() }
 func (a *MakeLeaf) Object() string         { return version(a.Namespace, a.Version) }
 func (a *MakeTrust) Object() string        { return version(a.Namespace, a.Version) }
 func (a *Rewire) Object() string           { return a.Resource.String() }
+
+func (a *Forget) Object() string { return a.Secret.Ref.String() }
+func (a *Forget) What() string {
+	return fmt.Sprintf("an old %s of %s", a.Secret.Role(), a.Secret.Target())
+}
+func (a *Forget) Disturbs() string { return "" }
+func (a *Forget) Reason() string {
+	return fmt.Sprintf("it was replaced, nothing refers to it, and %d newer ones are kept", keptVersions)
+}
 
 func version(namespace string, v *Version) string {
 	return secrets.Ref{Namespace: namespace, Name: v.Name()}.String()

@@ -177,6 +177,9 @@ func (r *runner) issuer(v *Version) (pki.Issuer, secrets.Identity, error) {
 		return pki.Issuer{}, secrets.Identity{}, fmt.Errorf("%s of %s was not made", v.Role, v.Target)
 	}
 	id, err := v.Secret.Identity(secrets.DefaultKeys())
+	if passphrase := v.Values[passphraseValue]; passphrase != "" {
+		id, err = v.Secret.EncryptedIdentity(secrets.DefaultKeys(), []byte(passphrase))
+	}
 	if err != nil {
 		return pki.Issuer{}, id, err
 	}
@@ -202,7 +205,7 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 	if err != nil {
 		return err
 	}
-	if refused := MayServe(inUse(a.Edges), Serving{Chain: id.Chain, From: r.now}); len(refused) > 0 {
+	if refused := MayServe(inUse(a.Edges), Serving{Chain: id.Chain, From: r.now}); a.Keep == nil && len(refused) > 0 {
 		return errors.New(refused[0].String())
 	}
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.FixedName}, a.Target, a.Role, r.now)
@@ -223,10 +226,7 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 // identity is the leaf that goes into the Secret: the one that is kept, or a
 // new one under the issuer.
 func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
-	roots := slices.Clone(r.roots)
-	for _, root := range a.Roots {
-		roots = append(roots, root.certificate)
-	}
+	roots := slices.Concat(a.Roots, r.roots)
 	if a.Keep != nil {
 		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: roots}, nil
 	}
@@ -244,12 +244,11 @@ func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
 	if err != nil {
 		return secrets.Identity{}, err
 	}
-	chain := []*x509.Certificate{leaf}
-	for _, c := range issued.Chain {
-		if !pki.IsSelfSigned(c) {
-			chain = append(chain, c)
-		}
+	above := a.Above
+	if above == nil {
+		above = issued.Chain
 	}
+	chain := append([]*x509.Certificate{leaf}, slices.DeleteFunc(slices.Clone(above), pki.IsSelfSigned)...)
 	return secrets.Identity{Key: key, Chain: chain, Roots: roots}, check(chain, roots, req, r.now)
 }
 
@@ -273,27 +272,36 @@ func (a *MakeLeaf) content(id secrets.Identity) []string {
 	for _, c := range slices.Concat(id.Chain, id.Roots) {
 		out = append(out, pki.Fingerprint(c))
 	}
-	if a.Shape.format == "" {
-		return append(out, a.Shape.data.CA, a.Shape.data.Certificate, a.Shape.data.Key)
+	out = append(out, a.Shape.data.CA, a.Shape.data.Certificate, a.Shape.data.Key, string(a.Shape.format))
+	for _, f := range a.Shape.also {
+		out = append(out, string(f))
 	}
-	return append(out, string(a.Shape.format))
+	return out
 }
 
 // fill writes the leaf into the Secret in its shape.
 func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 	if a.Shape.format == "" {
-		return s.PutIdentity(id, a.Shape.data)
-	}
-	if a.Shape.onePassword != "" || a.Shape.passwordFrom != nil {
-		password := a.Shape.onePassword
-		if password == "" {
-			var err error
-			if password, err = a.Shape.passwordFrom.password(); err != nil {
-				return err
-			}
+		if err := s.PutIdentity(id, a.Shape.data); err != nil || len(a.Shape.also) == 0 {
+			return err
 		}
-		return s.PutStores(a.Shape.format, id, password, password)
+		return a.fillStores(s, id, a.Shape.also...)
 	}
+	if a.Shape.onePassword == "" && a.Shape.passwordFrom == nil {
+		return a.fillStores(s, id, a.Shape.format)
+	}
+	password := a.Shape.onePassword
+	if password == "" {
+		var err error
+		if password, err = a.Shape.passwordFrom.password(); err != nil {
+			return err
+		}
+	}
+	return s.PutStores(a.Shape.format, id, password, password)
+}
+
+// fillStores writes stores with two passwords, which lie beside them.
+func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, formats ...truststore.Format) error {
 	key, err := orGenerate(a.Shape.keyPassword)
 	if err != nil {
 		return err
@@ -303,7 +311,12 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 		return err
 	}
 	s.Data[secrets.Password], s.Data[secrets.TrustPassword] = []byte(key), []byte(trust)
-	return s.PutStores(a.Shape.format, id, key, trust)
+	for _, f := range formats {
+		if err := s.PutStores(f, id, key, trust); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func orGenerate(password string) (string, error) {
@@ -311,6 +324,10 @@ func orGenerate(password string) (string, error) {
 		return password, nil
 	}
 	return truststore.Password()
+}
+
+func (a *Forget) run(ctx context.Context, r *runner) error {
+	return r.store.DeleteSecret(ctx, a.Secret)
 }
 
 func (a *MakeTrust) run(ctx context.Context, r *runner) error {

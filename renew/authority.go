@@ -2,8 +2,10 @@ package renew
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +30,7 @@ type authority struct {
 	known  bool     // it could be told what there is
 	roots  []root   // not expired, oldest first
 	newest *Version // the root that signs; nil if nothing needs one
+	user   *issuer  // a CA of the user's, which signs leaves itself; nil: ours
 }
 
 // root is one generation.
@@ -69,6 +72,10 @@ func authorityTarget(cfg *config.Config) string {
 func (p *planner) planAuthority() {
 	a := &p.authority
 	a.target = authorityTarget(p.cfg)
+	if p.cfg.Authority.Secret != nil {
+		p.userAuthority()
+		return
+	}
 	if !p.readRoots() {
 		return
 	}
@@ -230,6 +237,13 @@ func (p *planner) collectNames() {
 			p.needNames(job.config.Namespace, names)
 		}
 	}
+	for _, c := range p.cfg.Certificates {
+		names := slices.Clone(c.DNSNames)
+		for _, ip := range c.IPAddresses {
+			names = append(names, ip.String())
+		}
+		p.needNames(c.Namespace, names)
+	}
 	if ns, ok := p.operatorNamespace(); ok {
 		p.needNames(ns, []string{operatorName})
 	}
@@ -247,6 +261,9 @@ func (p *planner) needNames(namespace string, names []string) {
 // intermediateItems lists the intermediates in use, beside those that are made.
 func (p *planner) intermediateItems() {
 	for _, namespace := range sorted(p.namespaces()) {
+		if p.authority.user != nil || p.cfg.Authority.SelfSigned.Intermediate.None {
+			return
+		}
 		if _, planned := p.intermediates[namespace]; planned {
 			continue
 		}
@@ -269,6 +286,7 @@ type issuer struct {
 	version *Version
 	end     time.Time           // leaves do not outlive it
 	chain   []*x509.Certificate // what follows the leaf; nil while it is to be made
+	subject pkix.Name           // of a user's CA
 }
 
 // issuerFor returns the issuer for a new leaf in the namespace, planning one
@@ -278,7 +296,9 @@ func (p *planner) issuerFor(namespace string) *issuer {
 		return have
 	}
 	var i *issuer
-	if p.cfg.Authority.SelfSigned.Intermediate.None {
+	if p.authority.user != nil {
+		i = p.authority.user
+	} else if p.cfg.Authority.SelfSigned.Intermediate.None {
 		i = &issuer{version: p.authority.newest, end: p.rootEnd()}
 		if !p.authority.pending() {
 			i.chain = []*x509.Certificate{}
@@ -330,12 +350,26 @@ func (p *planner) unfit(namespace string, id secrets.Identity) string {
 		return "wrong key"
 	case pki.VerifyChain(pki.Go(), id.Chain, p.newestRoots(), "", p.state.Now) != nil:
 		return "not under the newest root"
-	case pki.CheckConstraints(cert, sorted(p.names[namespace]), nil) != nil:
+	case permits(cert, p.names[namespace]) != nil:
 		return "does not permit every name"
 	case cert.NotAfter.Before(want) && later >= time.Duration(p.cfg.Defaults.Validity)/4:
 		return "ends before a new leaf would"
 	}
 	return ""
+}
+
+// permits checks names, IP addresses among them, against a CA's constraints.
+func permits(ca *x509.Certificate, names map[string]bool) error {
+	var dns []string
+	var ips []netip.Addr
+	for _, n := range sorted(names) {
+		if ip, err := netip.ParseAddr(n); err == nil {
+			ips = append(ips, ip)
+		} else {
+			dns = append(dns, n)
+		}
+	}
+	return pki.CheckConstraints(ca, dns, ips)
 }
 
 func (p *planner) newestRoots() []*x509.Certificate {

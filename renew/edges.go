@@ -37,12 +37,12 @@ func (p *planner) edgesTo(job *flinkJob) []Edge {
 }
 
 // trustInUse is every version of a client's trust that something may still
-// use. In a directory that is every version there is: what runs is not known.
+// use, see retired.
 // One that does not open can be no pod's, because a JVM would not start with it.
 func (p *planner) trustInUse(k slot, namespace string) []Trust {
 	var out []Trust
 	for _, s := range p.state.versions[k] {
-		if s.Namespace != namespace {
+		if s.Namespace != namespace || p.retired(s) {
 			continue
 		}
 		entries, err := p.trustOf(s)
@@ -58,7 +58,7 @@ func (p *planner) trustInUse(k slot, namespace string) []Trust {
 func (p *planner) leavesInUse(job *flinkJob) [][]*x509.Certificate {
 	var out [][]*x509.Certificate
 	for _, s := range p.state.versions[slot{job.target, secrets.RoleFlinkTLS}] {
-		if id, err := p.storesOf(s); err == nil && s.Namespace == job.config.Namespace {
+		if id, err := p.storesOf(s); err == nil && s.Namespace == job.config.Namespace && !p.retired(s) {
 			out = append(out, id.Chain)
 		}
 	}

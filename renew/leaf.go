@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -24,8 +26,10 @@ type leafWant struct {
 	fixedName  string // of a Secret that is read by a fixed name; empty: versioned
 	commonName string
 	names      []string
-	usage      x509.ExtKeyUsage
+	ips        []netip.Addr
+	usages     []x509.ExtKeyUsage // the first is what its clients ask for
 	key        pki.KeySpec
+	validity   time.Duration
 	shape      shape
 	referenced []string // names of Secrets that the resource refers to now
 	edges      []Edge   // that lead to this server
@@ -82,7 +86,7 @@ func expired(p *planner, _ leafWant, c candidate) verdict {
 // the same Secret (cert-manager#2478: leaves that outlive a change of CA).
 func untrusted(p *planner, w leafWant, c candidate) verdict {
 	jvm := pki.JVM()
-	jvm.Usage = w.usage
+	jvm.Usage = w.usages[0]
 	if err := pki.VerifyChain(jvm, c.id.Chain, p.authority.certificates(), "", p.state.Now); err != nil {
 		return verdict{reason: fmt.Sprintf("the authority's root does not verify it: %v", err)}
 	}
@@ -93,9 +97,15 @@ func untrusted(p *planner, w leafWant, c candidate) verdict {
 // restart anything.
 func wrongNames(_ *planner, w leafWant, c candidate) verdict {
 	var missing []string
+	leaf := c.id.Chain[0]
 	for _, n := range w.names {
-		if !slices.ContainsFunc(c.id.Chain[0].DNSNames, func(have string) bool { return strings.EqualFold(have, n) }) {
+		if !slices.ContainsFunc(leaf.DNSNames, func(have string) bool { return strings.EqualFold(have, n) }) {
 			missing = append(missing, n)
+		}
+	}
+	for _, ip := range w.ips {
+		if !slices.ContainsFunc(leaf.IPAddresses, net.IP(ip.AsSlice()).Equal) {
+			missing = append(missing, ip.String())
 		}
 	}
 	if len(missing) > 0 {
@@ -105,7 +115,7 @@ func wrongNames(_ *planner, w leafWant, c candidate) verdict {
 }
 
 func wrongUsage(_ *planner, w leafWant, c candidate) verdict {
-	for _, u := range w.usages() {
+	for _, u := range w.usages {
 		if !slices.Contains(c.id.Chain[0].ExtKeyUsage, u) {
 			return verdict{reason: "it lacks an extended key usage"}
 		}
@@ -120,27 +130,25 @@ func nearEnd(p *planner, w leafWant, c candidate) verdict {
 	if p.state.Now.Before(p.renewAt(w.target, leaf)) {
 		return verdict{}
 	}
-	gain := p.leafEnd(w.namespace).Sub(leaf.NotAfter)
-	if gain < time.Duration(p.cfg.Defaults.Validity)/4 {
+	gain := p.leafEnd(w).Sub(leaf.NotAfter)
+	if gain < w.validity/4 {
 		return verdict{}
 	}
 	return verdict{reason: "it ends on " + day(leaf.NotAfter)}
 }
 
+// wrongRoots looks for missing roots only: one too many rides along with the
+// next version.
 func wrongRoots(p *planner, _ leafWant, c candidate) verdict {
-	if !sameCertificates(c.id.Roots, p.authority.certificates()) {
-		return verdict{reason: "the authority's roots have changed", keep: true}
+	if len(appendNew(c.id.Roots, p.authority.certificates())) > len(c.id.Roots) {
+		return verdict{reason: "the authority has a new root", keep: true}
 	}
 	return verdict{}
 }
 
-func (w leafWant) usages() []x509.ExtKeyUsage {
-	if w.shape.format != "" && w.usage == x509.ExtKeyUsageServerAuth {
-		// Flink's internal channels are mutual: every pod is client and server.
-		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	}
-	return []x509.ExtKeyUsage{w.usage}
-}
+// mutual are the usages of a peer that is client and server, as every pod of
+// Flink is on its internal channels.
+var mutual = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 
 // renewAt is when a leaf is due: renewBefore its end, and a little earlier by a
 // stable hash of its target, so that not everything is due in one minute.
@@ -154,12 +162,18 @@ func (p *planner) renewAt(target string, leaf *x509.Certificate) time.Time {
 }
 
 // leafEnd is when a leaf issued now would end.
-func (p *planner) leafEnd(namespace string) time.Time {
-	end := p.state.Now.Add(time.Duration(p.cfg.Defaults.Validity))
-	if i, ok := p.intermediates[namespace]; ok {
+func (p *planner) leafEnd(w leafWant) time.Time {
+	end := p.state.Now.Add(w.validity)
+	if i, ok := p.intermediates[w.namespace]; ok {
 		return earlier(end, i.end)
 	}
-	if i := p.fitIntermediate(namespace); i != nil {
+	if p.authority.user != nil {
+		return earlier(end, p.authority.user.end)
+	}
+	if p.cfg.Authority.SelfSigned.Intermediate.None {
+		return earlier(end, p.rootEnd())
+	}
+	if i := p.fitIntermediate(w.namespace); i != nil {
 		return earlier(end, i.end)
 	}
 	return earlier(end, p.intermediateEnd())
@@ -170,22 +184,36 @@ func (p *planner) leafEnd(namespace string) time.Time {
 // wait is recorded.
 func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	best, verdicts := p.judge(w)
+	w.edges = p.live(w, verdicts)
 	if best != nil {
 		if refused := p.forbidsSwitch(w, best); refused != "" {
-			return p.waitWith(w, verdicts[0].candidate, verdicts[0].reason, refused), nil
+			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: refused})
+			return p.stay(w, verdicts[0].candidate, verdicts[0].reason), nil
 		}
 		leaf := best.id.Chain[0]
 		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: loaded(w.referenced, best.secret), State: stateOK})
 		return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: best.secret}, nil
 	}
 	reason, keep := firstReason(verdicts)
+	roots := p.authority.certificates()
 	i := p.issuerFor(w.namespace)
-	end := earlier(p.state.Now.Add(time.Duration(p.cfg.Defaults.Validity)), i.end)
-	if keep == nil {
-		if blocked := p.forbids(w, i, end); blocked != "" && len(verdicts) > 0 {
-			return p.waitWith(w, verdicts[0].candidate, reason, blocked), nil
+	end := earlier(p.state.Now.Add(w.validity), i.end)
+	if keep == nil && len(verdicts) > 0 {
+		if blocked := p.forbids(w, i, end); blocked != "" {
+			current := verdicts[0].candidate
+			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
+			if current.err != nil || len(appendNew(current.id.Roots, roots)) == len(current.id.Roots) {
+				return p.stay(w, current, reason), nil
+			}
+			// Trust comes first: the same leaf, with the new roots beside the old.
+			reason, keep, roots = "the new root has to be trusted first", &current.id, appendNew(roots, current.id.Roots)
 		}
 	}
+	return p.newLeaf(w, reason, keep, i, roots, end)
+}
+
+// newLeaf plans a new version: with a new leaf, or around the one that is kept.
+func (p *planner) newLeaf(w leafWant, reason string, keep *secrets.Identity, i *issuer, roots []*x509.Certificate, end time.Time) (*Version, []Action) {
 	shape := p.withPasswords(w)
 	v := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Known: w.fixedName, Values: map[string]string{
 		secrets.Password: shape.keyPassword, secrets.TrustPassword: shape.trustPassword,
@@ -193,14 +221,22 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	p.reasons[v] = reason
 	p.item(Item{Target: w.target, Role: w.role, Name: v.Name(), NotAfter: end, Loaded: "-", State: reason})
 	return v, []Action{&MakeLeaf{
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Because: reason, Issuer: i.version, Roots: p.authority.roots, NewRoot: p.newRoot(),
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Because: reason, Issuer: i.version, Above: i.chain, Roots: roots, NewRoot: p.newRoot(),
 		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
-			CommonName: w.commonName, Subject: p.cfg.Authority.SelfSigned.Subject, DNSNames: w.names,
-			Server: slices.Contains(w.usages(), x509.ExtKeyUsageServerAuth), Client: slices.Contains(w.usages(), x509.ExtKeyUsageClientAuth),
+			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,
+			Server: slices.Contains(w.usages, x509.ExtKeyUsageServerAuth), Client: slices.Contains(w.usages, x509.ExtKeyUsageClientAuth),
 			NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
 		},
 	}}
+}
+
+// subject is that of the authority: leaves take all of it but the common name.
+func (p *planner) subject() pki.Subject {
+	if p.authority.user != nil {
+		return pki.SubjectOf(p.authority.user.subject)
+	}
+	return p.cfg.Authority.SelfSigned.Subject
 }
 
 // newRoot is the root that this plan makes, nil if it makes none.
@@ -266,8 +302,8 @@ func firstReason(rest []judged) (reason string, keep *secrets.Identity) {
 	return rest[0].reason, nil
 }
 
-func (p *planner) waitWith(w leafWant, c candidate, reason, blocked string) *Version {
-	p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
+// stay keeps the version in use while a step waits.
+func (p *planner) stay(w leafWant, c candidate, reason string) *Version {
 	item := Item{Target: w.target, Role: w.role, Name: c.secret.Name, Loaded: loaded(w.referenced, c.secret), State: "waits (" + reason + ")"}
 	if c.err == nil {
 		item.NotAfter = c.id.Chain[0].NotAfter

@@ -16,6 +16,7 @@ import (
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
 )
 
 const (
@@ -245,6 +246,10 @@ func (f *failing) CreateSecret(ctx context.Context, s *secrets.Secret) error {
 
 func (f *failing) UpdateSecret(ctx context.Context, s *secrets.Secret) error {
 	return errors.Join(f.step(), f.ifGoing(func() error { return f.Store.UpdateSecret(ctx, s) }))
+}
+
+func (f *failing) DeleteSecret(ctx context.Context, s *secrets.Secret) error {
+	return errors.Join(f.step(), f.ifGoing(func() error { return f.Store.DeleteSecret(ctx, s) }))
 }
 
 func (f *failing) WriteResource(ctx context.Context, r deploy.Resource, source []byte) error {
@@ -493,34 +498,6 @@ func TestClockBehind(t *testing.T) {
 	}
 }
 
-// TestRuleBlocks: a client in use that does not trust the root that would sign
-// keeps a server from getting a new leaf, and the plan says what it waits for.
-func TestRuleBlocks(t *testing.T) {
-	s := quickSite(t)
-	s.apply(testNow)
-	stranger := newCA(t, "somebody else", testNow.AddDate(-1, 0, 0))
-	trust := s.version(testNow, "eventProcessing/ea/my-ep", secrets.RoleFlinkTrust)
-	old := secrets.New(secrets.Ref{Namespace: "ea", Name: "my-ep-flink-trust-0123456789"}, trust.Target(), trust.Role(), testNow.Add(-time.Hour))
-	old.Data[secrets.Password] = trust.Data[secrets.Password]
-	if err := old.PutTrust("JKS", secrets.RootEntries([]*x509.Certificate{stranger.root}), string(old.Data[secrets.Password])); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.store.CreateSecret(context.Background(), old); err != nil {
-		t.Fatal(err)
-	}
-	due := testNow.AddDate(0, 10, 0)
-	plan := s.plan(due)
-	s.noFaults(plan)
-	for _, a := range plan.Actions {
-		if leaf, ok := a.(*MakeLeaf); ok && leaf.Target == "flinkDeployment/ea/session" {
-			t.Errorf("Flink gets a leaf that a trust version in use does not verify")
-		}
-	}
-	if len(plan.Waits) != 1 || !strings.Contains(plan.Waits[0].For, "eventProcessing/ea/my-ep still uses trust my-ep-flink-trust-0123456789") {
-		t.Errorf("waits: %v", plan.Waits)
-	}
-}
-
 // TestTrustKeepsWhatServersNeed: a client's truststore does not lose a root while
 // a server that it calls may still serve a leaf under it. Both then move: the
 // client first, to both roots, then the server.
@@ -553,11 +530,132 @@ func TestTrustKeepsWhatServersNeed(t *testing.T) {
 				t.Error("the client's truststore loses the root of a leaf in use")
 			}
 		case *MakeLeaf:
-			t.Errorf("%s gets a leaf before its clients can verify it", a.Target)
+			if a.Target == flink && (a.Keep == nil || len(a.Roots) != 2) {
+				t.Errorf("Flink gets a leaf before its clients can verify it, or does not get both roots: %d", len(a.Roots))
+			}
 		}
 	}
-	if len(plan.Waits) == 0 {
-		t.Error("the server's step does not wait")
+	if err := Apply(context.Background(), plan, s.store, testNow, func(Action) {}); err != nil {
+		t.Fatal(err)
+	}
+	s.edges(testNow)
+	if again := s.plan(testNow); len(again.Actions) > 0 || len(again.Waits) != 1 {
+		t.Errorf("after the first step: actions %v, waits %v", objects(again), again.Waits)
+	}
+	if len(plan.Waits) != 1 || !strings.Contains(plan.Waits[0].For, "still uses trust") {
+		t.Errorf("the server's step does not wait, or does not say for what: %v", plan.Waits)
+	}
+}
+
+// TestDeadEdgeDoesNotBlock: trust that does not verify what is served now cannot
+// be broken by a renewal, and must not let the leaf expire for everybody else.
+func TestDeadEdgeDoesNotBlock(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	trust := s.version(testNow, "eventProcessing/ea/my-ep", secrets.RoleFlinkTrust)
+	stray := secrets.New(secrets.Ref{Namespace: "ea", Name: "my-ep-flink-trust-0123456789"}, trust.Target(), trust.Role(), testNow.Add(-time.Hour))
+	stray.Data[secrets.Password] = trust.Data[secrets.Password]
+	stranger := newCA(t, "somebody else", testNow.AddDate(-1, 0, 0))
+	if err := stray.PutTrust("JKS", secrets.RootEntries([]*x509.Certificate{stranger.root}), string(stray.Data[secrets.Password])); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.CreateSecret(context.Background(), stray); err != nil {
+		t.Fatal(err)
+	}
+	due := testNow.AddDate(0, 10, 0)
+	if plan := s.plan(due); len(plan.Waits) > 0 {
+		t.Errorf("waits: %v", plan.Waits)
+	}
+	s.apply(due)
+}
+
+// TestOldVersionsGo: the last three stay, older ones go when the user has said
+// that their successors are deployed and the soak time has passed, not before.
+func TestOldVersionsGo(t *testing.T) {
+	s := quickSite(t)
+	now := testNow
+	s.apply(now)
+	count := func() int {
+		return len(s.observe(now).versions[slot{"eventProcessing/ea/my-ep", secrets.RoleCertificate}])
+	}
+	for range 4 {
+		now = now.AddDate(0, 10, 0)
+		s.apply(now)
+	}
+	if got := count(); got != 5 {
+		t.Fatalf("%d versions, want all 5: nobody said that anything is deployed", got)
+	}
+	s.sayDeployed(now.Add(time.Hour))
+	if plan := s.plan(now.Add(time.Hour)); len(plan.Actions) == 0 {
+		t.Error("versions replaced years ago stay")
+	}
+	s.apply(now.Add(time.Hour))
+	if got := count(); got != 3 {
+		t.Errorf("%d versions, want the last 3", got)
+	}
+	s.apply(now.Add(48 * time.Hour))
+	if got := count(); got != 3 {
+		t.Errorf("%d versions two days later, want the last 3", got)
+	}
+}
+
+// TestCertificates: a database's server certificate with stores, in a Secret of
+// a fixed name that is updated in place; its key store and PEM files agree.
+func TestCertificates(t *testing.T) {
+	const more = `certificates:
+- {secretName: orders-db-server, namespace: databases, dnsNames: [orders-db, orders-db.databases.svc], ipAddresses: [10.1.2.3], stores: [JKS, PKCS12]}
+- {secretName: reader, dnsNames: [reader], usages: [client], naming: versioned, key: {algorithm: Ed25519}}
+`
+	s := newSite(t, testConfig+more, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	const target = "certificate/databases/orders-db-server"
+	db := s.version(testNow, target, secrets.RoleCertificate)
+	id, err := db.Identity(secrets.DefaultKeys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	jvm := pki.JVM()
+	for _, name := range []string{"orders-db", "orders-db.databases.svc", "10.1.2.3"} {
+		if err := pki.VerifyChain(jvm, id.Chain, id.Roots, name, testNow); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, f := range []truststore.Format{truststore.JKS, truststore.PKCS12} {
+		stores, err := db.Stores(f, string(db.Data[secrets.Password]), string(db.Data[secrets.TrustPassword]))
+		if err != nil || !stores.Chain[0].Equal(id.Chain[0]) || !sameCertificates(stores.Roots, id.Roots) {
+			t.Errorf("%s: %v, or not the certificate of the PEM files", f, err)
+		}
+	}
+	due := testNow.AddDate(0, 10, 0)
+	s.apply(due)
+	renewed := s.version(due, target, secrets.RoleCertificate)
+	if renewed.Name != db.Name || string(renewed.Data[secrets.TLSCert]) == string(db.Data[secrets.TLSCert]) {
+		t.Error("the Secret was not renewed in place")
+	}
+	if string(renewed.Data[secrets.Password]) != string(db.Data[secrets.Password]) {
+		t.Error("the password of the stores changed with a renewal")
+	}
+	// A store that is gone is rebuilt around the same key.
+	delete(renewed.Data, "keystore.p12")
+	if err := s.store.UpdateSecret(context.Background(), renewed); err != nil {
+		t.Fatal(err)
+	}
+	s.apply(due)
+	again := s.version(due, target, secrets.RoleCertificate)
+	if string(again.Data[secrets.TLSCert]) != string(renewed.Data[secrets.TLSCert]) || len(again.Data["keystore.p12"]) == 0 {
+		t.Error("the store was not rebuilt around the same certificate")
+	}
+}
+
+// TestCertificateOfSomebodyElse is not overwritten.
+func TestCertificateOfSomebodyElse(t *testing.T) {
+	s := newSite(t, testConfig+"certificates: [{secretName: db-server, dnsNames: [db]}]\n", map[string]string{
+		"ep.yaml": testEventProcessing, "flink.yaml": testFlink,
+		"db.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: db-server}\nstringData: {tls.crt: theirs}\n",
+	})
+	plan := s.plan(testNow)
+	if len(plan.Faults) != 1 || !strings.Contains(plan.Faults[0].Err.Error(), "not made by flowcert") {
+		t.Errorf("faults: %v", plan.Faults)
 	}
 }
 
@@ -672,11 +770,16 @@ func TestJitterIsStableAndBounded(t *testing.T) {
 }
 
 func TestUnsupportedIsRefused(t *testing.T) {
-	for _, line := range []string{
-		"certificates: [{secretName: db-server, dnsNames: [db]}]\n",
-		"edges: [{client: flinkDeployment/ea/session, server: eventProcessing/ea/my-ep}]\n",
+	for _, change := range [][2]string{
+		{"authority: {selfSigned: {key: {algorithm: ECDSA, size: 256}}}", "authority: {secret: {name: my-ca}}"},
+		{"[{name: my-ep}]", "[{name: my-ep, mode: ca}]"},
+		{"[{name: my-ep}]", "[{name: my-ep, ui: {}}]"},
+		{"publicCAs: false,", "publicCAs: false, naming: fixed,"},
+		{"{namespace: flink}", "{namespace: flink, webhook: true}"},
+		{"truststores:", "edges: [{client: flinkDeployment/ea/session, server: eventProcessing/ea/my-ep}]\ntruststores:"},
 	} {
-		s := newSite(t, testConfig+line, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+		line := strings.Replace(testConfig, change[0], change[1], 1)
+		s := newSite(t, line, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
 		if plan := s.plan(testNow); len(plan.Faults) == 0 {
 			t.Errorf("%q was taken and left undone", line)
 		}

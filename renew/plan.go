@@ -126,8 +126,10 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 		p.planFlink()
 		p.planEventProcessing()
 		p.planOperator()
+		p.planCertificates()
 		p.planTruststores()
 		p.planWiring()
+		p.planCleanup()
 		p.intermediateItems()
 		sortItems(p.plan.Items)
 	}
@@ -192,9 +194,6 @@ func (p *planner) unsupported() {
 	refuse := func(line int, what string) {
 		p.fault("configuration", fmt.Errorf("line %d: %s", line, what), hint)
 	}
-	if p.cfg.Authority.Secret != nil {
-		p.fault("configuration", fmt.Errorf("authority.secret: a CA of your own"), hint)
-	}
 	for _, e := range p.cfg.EventProcessing {
 		if e.Mode != config.ModeCertificate {
 			refuse(e.Line, fmt.Sprintf("eventProcessing %s: mode %s", e.Name, e.Mode))
@@ -208,11 +207,10 @@ func (p *planner) unsupported() {
 			refuse(t.Line, fmt.Sprintf("truststore %s: naming fixed", t.Name))
 		}
 	}
-	for _, c := range p.cfg.Certificates {
-		refuse(c.Line, fmt.Sprintf("certificates: %s", c.SecretName))
-	}
 	for _, e := range p.cfg.Edges {
-		refuse(e.Line, "edges")
+		if e.Server.Kind != config.KindCertificate {
+			refuse(e.Line, fmt.Sprintf("edges: server %s, which is not one of certificates", e.Server))
+		}
 	}
 	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {
 		refuse(o.Line, "flinkOperator.webhook")

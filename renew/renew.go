@@ -31,6 +31,8 @@ type Store interface {
 	CreateSecret(ctx context.Context, s *secrets.Secret) error
 	// UpdateSecret replaces a Secret that is read by a fixed name.
 	UpdateSecret(ctx context.Context, s *secrets.Secret) error
+	// DeleteSecret removes a Secret of ours.
+	DeleteSecret(ctx context.Context, s *secrets.Secret) error
 	// WriteResource puts source in place of r.Source and refuses if that is no
 	// longer what is there (secrets.ErrChanged).
 	WriteResource(ctx context.Context, r deploy.Resource, source []byte) error

@@ -51,7 +51,12 @@ func Removable(state *State) []*secrets.Secret {
 func Roots(cfg *config.Config, state *State) ([]*x509.Certificate, error) {
 	p := &planner{cfg: cfg, state: state, plan: &Plan{}}
 	p.authority.target = authorityTarget(cfg)
-	if !p.readRoots() {
+	if cfg.Authority.Secret != nil {
+		p.userAuthority()
+	} else {
+		p.authority.known = p.readRoots()
+	}
+	if !p.authority.known {
 		return nil, p.plan.Faults[0].Err
 	}
 	return p.authority.certificates(), nil

@@ -118,7 +118,7 @@ func (p *planner) forbids(w leafWant, i *issuer, until time.Time) string {
 		chain = p.newestRoots()
 	}
 	if refused := mayIssue(edges, chain, p.state.Now, until); len(refused) > 0 {
-		return refused[0].String()
+		return refused[0].String() + "; " + p.whatNext(refused[0].Version)
 	}
 	return ""
 }
@@ -130,7 +130,7 @@ func (p *planner) forbidsSwitch(w leafWant, best *candidate) string {
 		return ""
 	}
 	if refused := MayServe(inUse(w.edges), Serving{Chain: best.id.Chain, From: p.state.Now}); len(refused) > 0 {
-		return refused[0].String()
+		return refused[0].String() + "; " + p.whatNext(refused[0].Version)
 	}
 	return ""
 }
@@ -139,6 +139,31 @@ func (p *planner) anyReferenced(w leafWant) bool {
 	return slices.ContainsFunc(p.state.versions[w.slot], func(s *secrets.Secret) bool {
 		return slices.Contains(w.referenced, s.Name)
 	})
+}
+
+// live drops trust that does not verify what the server serves now either: no
+// renewal can break that edge, and waiting for it would let the leaf expire for
+// all the others.
+func (p *planner) live(w leafWant, serving []judged) []Edge {
+	var chains [][]*x509.Certificate
+	for _, j := range serving {
+		if j.err == nil && !p.expired(j.id.Chain[0]) {
+			chains = append(chains, j.id.Chain)
+		}
+	}
+	if len(chains) == 0 {
+		return w.edges
+	}
+	var out []Edge
+	for _, e := range w.edges {
+		e.Trust = slices.DeleteFunc(slices.Clone(e.Trust), func(t Trust) bool {
+			return !slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
+				return pki.VerifyChain(e.Profile, chain, t.Anchors, "", p.state.Now) == nil
+			})
+		})
+		out = append(out, e)
+	}
+	return out
 }
 
 // inUse drops edges whose client trusts nothing of ours yet.

@@ -13,6 +13,8 @@ import (
 type shape struct {
 	data   deploy.DataKeys   // PEM
 	format truststore.Format // stores; empty: PEM
+	// also are the formats of stores beside the PEM files.
+	also []truststore.Format
 	// onePassword opens both stores and comes from elsewhere: the Flink operator
 	// knows only one. Empty: two passwords, which lie in the Secret itself.
 	onePassword string
@@ -42,6 +44,13 @@ func (s shape) passwords(secret *secrets.Secret) (key, trust string) {
 }
 
 func wrongFormat(_ *planner, w leafWant, c candidate) verdict {
+	for _, f := range w.shape.also {
+		key, trust := w.shape.passwords(c.secret)
+		id, err := c.secret.Stores(f, key, trust)
+		if err != nil || !id.Chain[0].Equal(c.id.Chain[0]) || !sameCertificates(id.Roots, c.id.Roots) {
+			return verdict{reason: "its " + string(f) + " stores are not those of the certificate", keep: true}
+		}
+	}
 	if w.shape.format != "" && formatOf(c.secret) != w.shape.format {
 		return verdict{reason: "its format is to be " + string(w.shape.format), keep: true}
 	}
@@ -51,7 +60,7 @@ func wrongFormat(_ *planner, w leafWant, c candidate) verdict {
 // withPasswords keeps the passwords of the newest version that has them.
 func (p *planner) withPasswords(w leafWant) shape {
 	s := w.shape
-	if s.format == "" || s.onePassword != "" || s.passwordFrom != nil {
+	if s.format == "" && len(s.also) == 0 || s.onePassword != "" || s.passwordFrom != nil {
 		return s
 	}
 	for _, secret := range p.inOrder(w) {

@@ -92,23 +92,19 @@ func (p *planner) verifySecret(s *secrets.Secret) error {
 		if err != nil {
 			return err
 		}
-		return p.verifyIdentity(id, func(pki.Profile) pki.Profile { return pki.OpenSSL() })
+		return p.verifyIdentity(id)
 	case secrets.RoleCertificate:
 		id, err := s.Identity(p.dataKeys(s))
 		if err != nil {
 			return err
 		}
-		return p.verifyIdentity(id, same)
+		return p.verifyIdentity(id)
 	case secrets.RoleFlinkTLS, secrets.RoleOperatorCert:
 		id, err := p.storesOf(s)
 		if err != nil {
 			return err
 		}
-		return p.verifyIdentity(id, func(pki.Profile) pki.Profile {
-			jvm := pki.JVM()
-			jvm.Usage = x509.ExtKeyUsageClientAuth
-			return jvm
-		})
+		return p.verifyIdentity(id)
 	case secrets.RoleTruststore, secrets.RoleFlinkTrust:
 		entries, err := p.trustOf(s)
 		if err == nil && len(entries) == 0 {
@@ -121,8 +117,6 @@ func (p *planner) verifySecret(s *secrets.Secret) error {
 	}
 	return fmt.Errorf("annotation %s is %q, which flowcert does not write", secrets.RoleAnnotation, s.Role())
 }
-
-func same(p pki.Profile) pki.Profile { return p }
 
 func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
 	sh := shape{}
@@ -145,8 +139,9 @@ func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
 	return secrets.DefaultKeys()
 }
 
-// verifyIdentity checks key, dates and chain as strictly as OpenSSL and Java do.
-func (p *planner) verifyIdentity(id secrets.Identity, as func(pki.Profile) pki.Profile) error {
+// verifyIdentity checks key, dates and chain as strictly as Java and OpenSSL do,
+// for every usage that the leaf has.
+func (p *planner) verifyIdentity(id secrets.Identity) error {
 	leaf := id.Chain[0]
 	switch {
 	case !pki.SameKey(leaf, id.Key):
@@ -159,7 +154,15 @@ func (p *planner) verifyIdentity(id secrets.Identity, as func(pki.Profile) pki.P
 		_, err := leaf.Verify(x509.VerifyOptions{Roots: pool(id.Roots), CurrentTime: p.state.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 		return err
 	}
-	return pki.VerifyChain(as(pki.JVM()), id.Chain, id.Roots, "", p.state.Now)
+	for _, usage := range leaf.ExtKeyUsage {
+		for _, profile := range []pki.Profile{pki.JVM(), pki.OpenSSL()} {
+			profile.Usage = usage
+			if err := pki.VerifyChain(profile, id.Chain, id.Roots, "", p.state.Now); err != nil {
+				return fmt.Errorf("%s does not accept it: %w", profile.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 func pool(certs []*x509.Certificate) *x509.CertPool {

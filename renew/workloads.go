@@ -1,7 +1,6 @@
 package renew
 
 import (
-	"crypto/x509"
 	"fmt"
 	"strings"
 
@@ -31,7 +30,7 @@ func (p *planner) planFlink() {
 		v, actions := p.leaf(leafWant{
 			slot:      slot{job.target, secrets.RoleFlinkTLS},
 			namespace: job.config.Namespace, prefix: job.config.Name + "-tls",
-			commonName: job.names[0], names: job.names, usage: x509.ExtKeyUsageServerAuth,
+			commonName: job.names[0], names: job.names, usages: mutual, validity: p.cfg.Defaults.Validity.Std(),
 			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
 			referenced: deploy.References(job.resource).FlinkTLS,
 			edges:      p.edgesTo(job),
@@ -55,7 +54,7 @@ func (p *planner) planEventProcessing() {
 		v, actions := p.leaf(leafWant{
 			slot:      slot{job.target, secrets.RoleCertificate},
 			namespace: job.config.Namespace, prefix: job.config.Name + "-cert",
-			commonName: job.names[0], names: job.names, usage: x509.ExtKeyUsageServerAuth,
+			commonName: job.names[0], names: job.names, usages: mutual[:1], validity: p.cfg.Defaults.Validity.Std(),
 			key: p.cfg.Defaults.Key, shape: shape{data: deploy.EventProcessingDataKeys(job.resource)},
 			referenced: []string{refs.Certificate},
 		})
@@ -122,7 +121,7 @@ func (p *planner) planOperator() {
 	_, actions := p.leaf(leafWant{
 		slot:      slot{target, secrets.RoleOperatorCert},
 		namespace: ns, fixedName: operatorSecret,
-		commonName: operatorName, names: []string{operatorName}, usage: x509.ExtKeyUsageClientAuth,
+		commonName: operatorName, names: []string{operatorName}, usages: mutual[1:], validity: p.cfg.Defaults.Validity.Std(),
 		key: p.cfg.Defaults.FlinkKey(), shape: s,
 	})
 	p.plan.Actions = append(p.plan.Actions, actions...)

@@ -1,0 +1,110 @@
+package renew
+
+import (
+	"cmp"
+	"crypto/x509"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// planCertificates plans everything else that is to have a certificate: a
+// database, a gateway. Nothing of ours mounts them, so by default their Secret
+// has a fixed name and is updated in place.
+func (p *planner) planCertificates() {
+	for _, c := range p.cfg.Certificates {
+		target := c.Target().String()
+		w := leafWant{
+			slot:      slot{target, secrets.RoleCertificate},
+			namespace: c.Namespace, prefix: c.SecretName,
+			commonName: commonName(c), names: c.DNSNames, ips: c.IPAddresses,
+			usages: usages(c), key: c.Key, validity: c.Validity.Std(),
+			shape: shape{data: secrets.DefaultKeys(), also: c.Stores},
+			edges: p.edgesToCertificate(c),
+		}
+		if c.Naming == config.Fixed {
+			w.fixedName = c.SecretName
+			if p.taken(target, secrets.Ref{Namespace: c.Namespace, Name: c.SecretName}) {
+				continue
+			}
+		}
+		_, actions := p.leaf(w)
+		p.plan.Actions = append(p.plan.Actions, actions...)
+	}
+}
+
+func usages(c config.Certificate) []x509.ExtKeyUsage {
+	var out []x509.ExtKeyUsage
+	if c.HasUsage(config.UsageServer) {
+		out = append(out, x509.ExtKeyUsageServerAuth)
+	}
+	if c.HasUsage(config.UsageClient) {
+		out = append(out, x509.ExtKeyUsageClientAuth)
+	}
+	return out
+}
+
+// commonName is the first name that fits: RFC 5280 bounds it at 64 characters.
+func commonName(c config.Certificate) string {
+	for _, n := range append(slices.Clone(c.DNSNames), c.SecretName) {
+		if len(n) <= 64 {
+			return n
+		}
+	}
+	return c.SecretName[:64]
+}
+
+// edgesToCertificate lists the workloads that reach the certificate's server by
+// a truststore of ours: a source names the server's address, or an edge is
+// declared.
+func (p *planner) edgesToCertificate(c config.Certificate) []Edge {
+	target := c.Target().String()
+	var edges []Edge
+	for _, t := range p.cfg.Truststores {
+		eps, flinks := p.mounting(t)
+		reaches := servesAny(t, c)
+		for _, job := range eps {
+			if reaches || p.declared(job.target, target) {
+				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, target))
+			}
+		}
+		for _, job := range flinks {
+			if reaches || p.declared(job.target, target) {
+				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, target))
+			}
+		}
+	}
+	return edges
+}
+
+func (p *planner) truststoreEdge(t config.Truststore, client, namespace, server string) Edge {
+	return Edge{
+		Client: client, Server: server, Profile: pki.JVM(),
+		Trust: p.trustInUse(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace),
+	}
+}
+
+// servesAny reports whether a source of the truststore names a server at one of
+// the certificate's names.
+func servesAny(t config.Truststore, c config.Certificate) bool {
+	for _, source := range t.Sources {
+		for _, server := range source.Servers {
+			host, _, _ := net.SplitHostPort(server.Address)
+			host = cmp.Or(host, server.Address)
+			if slices.ContainsFunc(c.DNSNames, func(n string) bool { return strings.EqualFold(n, host) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *planner) declared(client, server string) bool {
+	return slices.ContainsFunc(p.cfg.Edges, func(e config.Edge) bool {
+		return e.Client.String() == client && e.Server.String() == server
+	})
+}
