@@ -101,12 +101,7 @@ func Deployed(state *State) []*secrets.Secret {
 		if _, replaced := state.replacedAt(s); !replaced || references[s.Ref] || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
-		marked := *s
-		marked.Annotations = map[string]string{deployedAnnotation: state.Now.UTC().Format(time.RFC3339)}
-		for k, v := range s.Annotations {
-			marked.Annotations[k] = v
-		}
-		out = append(out, &marked)
+		out = append(out, marking(s, deployedAnnotation, state.Now))
 	}
 	return out
 }

@@ -51,7 +51,7 @@ type verdict struct {
 
 // leafChecks look for faults, the gravest first. A name is the fault it finds.
 var leafChecks = []func(*planner, leafWant, candidate) verdict{
-	unreadable, wrongKey, notYetValid, expired, wrongUsage, untrusted, wrongNames, nearEnd, wrongRoots, wrongFormat,
+	unreadable, wrongKey, notYetValid, expired, wrongUsage, untrusted, wrongNames, nearEnd, askedFor, wrongRoots, wrongFormat,
 }
 
 func unreadable(_ *planner, _ leafWant, c candidate) verdict {
@@ -135,6 +135,14 @@ func nearEnd(p *planner, w leafWant, c candidate) verdict {
 		return verdict{}
 	}
 	return verdict{reason: "it ends on " + day(leaf.NotAfter)}
+}
+
+// askedFor finds the wish that flowcert renew recorded on this very version.
+func askedFor(_ *planner, _ leafWant, c candidate) verdict {
+	if at := c.secret.Annotations[wishAnnotation]; at != "" {
+		return verdict{reason: "its renewal was asked for at " + at}
+	}
+	return verdict{}
 }
 
 // wrongRoots looks for missing roots only: one too many rides along with the

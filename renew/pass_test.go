@@ -569,6 +569,33 @@ func TestDeadEdgeDoesNotBlock(t *testing.T) {
 	s.apply(due)
 }
 
+// TestWish: a renewal that was asked for happens once, for its target alone.
+func TestWish(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	const target = "eventProcessing/ea/my-ep"
+	if _, err := Wish(s.plan(testNow), s.observe(testNow), "eventProcessing/ea/another"); err == nil || !strings.Contains(hintOf(err), target) {
+		t.Errorf("an unknown target: %v, hint %q", err, hintOf(err))
+	}
+	before := s.version(testNow, target, secrets.RoleCertificate).Name
+	marked, err := Wish(s.plan(testNow), s.observe(testNow), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range marked {
+		if err := s.store.UpdateSecret(context.Background(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := s.apply(testNow.Add(time.Hour))
+	if len(plan.Actions) != 2 || !strings.Contains(plan.Actions[0].Reason(), "was asked for") {
+		t.Errorf("actions: %v", objects(plan))
+	}
+	if s.version(testNow.Add(time.Hour), target, secrets.RoleCertificate).Name == before {
+		t.Error("nothing was renewed")
+	}
+}
+
 // TestOldVersionsGo: the last three stay, older ones go when the user has said
 // that their successors are deployed and the soak time has passed, not before.
 func TestOldVersionsGo(t *testing.T) {
