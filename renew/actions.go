@@ -146,6 +146,9 @@ func (a *MakeTrust) What() string {
 	if a.NewRoot != nil {
 		n++
 	}
+	if n == 1 {
+		return fmt.Sprintf("%s truststore with 1 certificate", a.Format)
+	}
 	return fmt.Sprintf("%s truststore with %d certificates", a.Format, n)
 }
 

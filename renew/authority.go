@@ -382,7 +382,7 @@ func (p *planner) newestRoots() []*x509.Certificate {
 func (p *planner) makeIntermediate(namespace string) *issuer {
 	self := p.cfg.Authority.SelfSigned
 	subject := self.Subject
-	subject.CommonName = intermediateName(self.Subject.CommonName, namespace)
+	subject.CommonName = intermediateName(self.Subject.CommonName, namespace, p.intermediatesOf(namespace)+1)
 	v := &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Prefix: p.cfg.Authority.Name + "-intermediate"}
 	p.act(&MakeIntermediate{
 		Version: v, Namespace: p.cfg.Namespace, For: namespace, Root: p.authority.newest, Key: self.Key,
@@ -409,16 +409,28 @@ func (p *planner) whyIntermediate(namespace string) string {
 	return why.Error()
 }
 
-// intermediateName keeps subjects of roots and intermediates apart: two CAs of
-// one name without key identifiers confuse OpenSSL. 64 characters are the
-// bound of RFC 5280, appendix A (ub-common-name).
-func intermediateName(root, namespace string) string {
-	suffix := " " + namespace + " intermediate"
-	if room := 64 - len([]rune(suffix)); len([]rune(root)) > room {
-		root = string([]rune(root)[:max(room, 0)])
+func (p *planner) intermediatesOf(namespace string) int {
+	n := 0
+	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
+		if s.Annotations[namespaceAnnotation] == namespace {
+			n++
+		}
 	}
-	full := []rune(strings.TrimSpace(root + suffix))
-	return string(full[:min(len(full), 64)])
+	return n
+}
+
+// intermediateName keeps subjects of roots and intermediates apart, generation
+// by generation: two CAs of one name confuse OpenSSL. 64 characters are the
+// bound of RFC 5280, appendix A (ub-common-name).
+func intermediateName(root, namespace string, generation int) string {
+	suffix := " intermediate " + namespace
+	if generation > 1 {
+		suffix += fmt.Sprintf(" G%d", generation)
+	}
+	runes := []rune(root)
+	runes = runes[:min(len(runes), max(64-len([]rune(suffix)), 0))]
+	full := []rune(strings.TrimSpace(string(runes) + suffix))
+	return string(full[max(len(full)-64, 0):])
 }
 
 func (p *planner) constraints(namespace string) *pki.Constraints {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowcert/flowcert/renew"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+func (a *app) revertCommand() *cobra.Command {
+	var deleteSecrets bool
+	cmd := &cobra.Command{
+		Use:   "revert",
+		Short: "Take flowcert's edits out of the resources again",
+		Long: `Takes flowcert's edits out of every resource that carries its record: the
+original file to the byte where nobody else edited it. A field that somebody
+changed since keeps its value and is named.
+
+With --delete-secrets the Secret manifests are removed too. The authority's own
+key stays: remove authority/ yourself if it shall never sign again.
+
+Exit status: 0 done, 1 error; after an error found beforehand nothing has been
+written.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.revert(cmd.Context(), deleteSecrets)
+		},
+	}
+	cmd.Flags().BoolVar(&deleteSecrets, "delete-secrets", false, "remove flowcert's Secrets too, the root's excepted")
+	return cmd
+}
+
+func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
+	s, err := a.open()
+	if err != nil {
+		return err
+	}
+	unlock, err := s.store.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	state, err := a.observe(ctx, s)
+	if err != nil {
+		return err
+	}
+	reverts, remove, err := planRevert(s, state, deleteSecrets)
+	if err != nil {
+		a.printError(err)
+		a.say("nothing was written")
+		return exit(exitError)
+	}
+	out := revertJSON{Reverted: []revertedJSON{}, Removed: []string{}}
+	for _, r := range reverts {
+		if err := s.store.WriteResource(ctx, r.Resource, r.Source); err != nil {
+			return hinted(err, "run "+a.line("revert")+" again")
+		}
+		a.say("%s %s in %s", a.paint(a.stderr, yellow, "reverted"), r.Resource, r.Resource.File)
+		for _, path := range r.Kept {
+			a.say("  left as it is, somebody changed it since: %s", path)
+		}
+		out.Reverted = append(out.Reverted, revertedJSON{r.Resource.String(), r.Resource.File, append([]string{}, r.Kept...)})
+	}
+	for _, secret := range remove {
+		if err := s.store.DeleteSecret(ctx, secret); err != nil {
+			return fmt.Errorf("%s: %w", secret.Ref, err)
+		}
+		out.Removed = append(out.Removed, secret.Ref.String())
+	}
+	if a.json() {
+		return a.printJSON(out)
+	}
+	a.print("%s reverted, %s removed\n", plural(len(reverts), "resource"), plural(len(remove), "Secret"))
+	return nil
+}
+
+type revertJSON struct {
+	Reverted []revertedJSON `json:"reverted"`
+	Removed  []string       `json:"removed"` // Secrets
+}
+
+type revertedJSON struct {
+	Resource string   `json:"resource"`
+	File     string   `json:"file"`
+	Kept     []string `json:"kept"` // fields that somebody changed since
+}
+
+// planRevert finds out what there is to do, and refuses before anything is
+// written what could not be done to the end.
+func planRevert(s *site, state *renew.State, deleteSecrets bool) ([]renew.Reverted, []*secrets.Secret, error) {
+	for _, err := range state.Broken {
+		var u *secrets.Unreadable
+		if errors.As(err, &u) && (u.Ours || u.Line == 0) {
+			return nil, nil, hinted(err, "flowcert's edits may be in there: mend the file or move it out of the directory first")
+		}
+	}
+	reverts, err := renew.Reverts(state)
+	if err != nil {
+		return nil, nil, err
+	}
+	var files []string
+	for _, r := range reverts {
+		files = append(files, r.Resource.File)
+	}
+	var remove []*secrets.Secret
+	if deleteSecrets {
+		// The root's key stays: nobody can make that again.
+		remove = renew.Removable(state)
+	}
+	if len(files)+len(remove) > 0 {
+		err = s.store.CheckWritable(files)
+	}
+	for _, secret := range remove {
+		err = errors.Join(err, s.store.CheckDelete(secret))
+	}
+	return reverts, remove, err
+}

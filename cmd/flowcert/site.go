@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/renew"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// site is the configuration and the store that a command works on.
+type site struct {
+	cfg   *config.Config
+	store *secrets.Dir
+	dir   string
+}
+
+// open loads the configuration and opens the directory.
+func (a *app) open() (*site, error) {
+	if a.dir == "" {
+		return nil, hinted(errors.New("no directory is given"), "add --dir DIR with the directory of manifests; this version does not work on a cluster")
+	}
+	if err := isDirectory(a.dir); err != nil {
+		return nil, err
+	}
+	path := a.configPath
+	if path == "" {
+		path = filepath.Join(a.dir, "flowcert.yaml")
+	}
+	cfg, err := config.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hinted(fmt.Errorf("there is no configuration: %w", err), "write "+quote(path)+", for example:\n\n"+config.ShortForm)
+	}
+	if err != nil {
+		return nil, err
+	}
+	store, err := secrets.OpenDir(a.dir, cfg.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	a.detail("configuration: %s", path)
+	return &site{cfg: cfg, store: store, dir: a.dir}, nil
+}
+
+func isDirectory(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("directory %s: %w", path, errors.Unwrap(err))
+	case !info.IsDir():
+		err = fmt.Errorf("%s is not a directory", path)
+	default:
+		return nil
+	}
+	return hinted(err, "give the directory that holds flowcert.yaml and the manifests")
+}
+
+// observe reads everything.
+func (a *app) observe(ctx context.Context, s *site) (*renew.State, error) {
+	state, err := renew.Observe(ctx, s.cfg, s.store, a.time())
+	if err != nil {
+		return nil, err
+	}
+	a.detail("read in %s: %s, %d not readable", s.dir, plural(len(state.Secrets), "Secret"), len(state.Broken))
+	return state, nil
+}
+
+// pass observes and plans.
+func (a *app) pass(ctx context.Context, s *site) (*renew.State, *renew.Plan, error) {
+	state, err := a.observe(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan := renew.NewPlan(s.cfg, state)
+	plan.Faults = append(lost(state), plan.Faults...)
+	return state, plan, nil
+}
+
+// lost are the faults of flowcert's own files that cannot be read: what they
+// hold may be a root, and nothing is made in place of what may be there.
+func lost(state *renew.State) []renew.Fault {
+	var out []renew.Fault
+	for _, err := range state.Broken {
+		var u *secrets.Unreadable
+		if errors.As(err, &u) && u.Ours {
+			out = append(out, renew.Fault{Target: u.File, Err: err})
+		}
+	}
+	return out
+}
+
+// refuse prints what keeps flowcert from working and returns the error that
+// ends the command. Nothing has been written by then.
+func (a *app) refuse(plan *renew.Plan) error {
+	a.notices(plan)
+	for _, f := range plan.Faults {
+		a.printError(describe(f))
+	}
+	if a.json() {
+		if err := a.printJSON(passOutput(plan)); err != nil {
+			return err
+		}
+	}
+	a.say("nothing was written")
+	return exit(exitError)
+}
+
+// describe puts the target in front of an error that does not name it.
+func describe(f renew.Fault) error {
+	if strings.Contains(f.Err.Error(), f.Target) {
+		return f.Err
+	}
+	return fmt.Errorf("%s: %w", f.Target, f.Err)
+}
+
+func (a *app) notices(plan *renew.Plan) {
+	for _, n := range plan.Notices {
+		a.say("%s %s", a.paint(a.stderr, yellow, "note:"), n)
+	}
+}

@@ -1,0 +1,282 @@
+package deploy
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/flowcert/flowcert/yamledit"
+)
+
+// Where IBM's samples mount Flink's stores and where the documentation mounts
+// the database truststore.
+const (
+	flinkContainer = "flink-main-container"
+	flinkTLSDir    = "/opt/flink/tls-cert"
+	flinkCertsDir  = "/certs"
+)
+
+// FlinkWiring is what one FlinkDeployment should refer to. A nil or empty field
+// is left alone.
+type FlinkWiring struct {
+	TLS        *FlinkTLS
+	TrustStore *TrustStore // JVM truststore of JobManager and TaskManagers
+	Root       string      // fingerprint for RootAnnotation
+}
+
+// FlinkTLS is the key store and truststore of Flink's own endpoints.
+type FlinkTLS struct {
+	Secret         string // holds KeyStore and Trust; with "-volume" behind it a DNS label
+	KeyStore       string // file name, keystore.jks or keystore.p12
+	Trust          string // file name, truststore.jks or truststore.p12
+	StorePassword  string // of the key store and its key
+	TrustPassword  string
+	Rest, Internal bool // which channels speak TLS; neither: nothing is set
+}
+
+// FlinkDeployment returns the edits that wire a FlinkDeployment
+// (flink.apache.org/v1beta1) as wanted. Option names are those of the Flink
+// documentation, "SSL Setup".
+func FlinkDeployment(r Resource, w FlinkWiring) Result {
+	e := newEditor(r)
+	c, err := readConf(r)
+	if err != nil {
+		e.conflict(flinkConfiguration, err.Error(), "write spec.flinkConfiguration as a mapping")
+		return e.result()
+	}
+	if w.Root != "" {
+		e.annotate(RootAnnotation, w.Root)
+	}
+	f := flinkEditor{editor: e, conf: c}
+	if w.TLS != nil && (w.TLS.Rest || w.TLS.Internal) {
+		f.tls(*w.TLS, w.TrustStore != nil)
+	}
+	if w.TrustStore != nil {
+		f.trustStore(*w.TrustStore)
+	}
+	e.leftoverPlaceholders()
+	return e.result()
+}
+
+type flinkEditor struct {
+	*editor
+	conf conf
+}
+
+func (f flinkEditor) tls(t FlinkTLS, withTrustStore bool) {
+	dir := f.storeDir(withTrustStore)
+	for _, channel := range t.channels() { // before anything is set below the mappings that go
+		f.channelStores(channel)
+		f.channelTypes(channel, t)
+	}
+	for _, channel := range t.channels() {
+		f.put("security.ssl."+channel+".enabled", wish{
+			want: "true", hint: "remove the key, or set tls in flowcert.yaml to leave this channel alone",
+			equal: func(current string) bool { return strings.EqualFold(current, "true") },
+		})
+	}
+	hint := "remove the key to hand Flink's TLS to flowcert"
+	f.storePath("security.ssl.truststore", dir, t.Trust, hint)
+	f.put("security.ssl.truststore-password", wish{want: t.TrustPassword, hint: hint, secret: true})
+	f.storePath("security.ssl.keystore", dir, t.KeyStore, hint)
+	f.put("security.ssl.keystore-password", wish{want: t.StorePassword, hint: hint, secret: true})
+	f.put("security.ssl.key-password", wish{want: t.StorePassword, hint: hint, secret: true})
+	f.algorithms()
+	f.mountSecret(t.Secret, dir)
+	f.foreignMounts(dir, "")
+	f.tlsNotices(t)
+}
+
+func (t FlinkTLS) channels() []string {
+	var out []string
+	if t.Rest {
+		out = append(out, "rest")
+	}
+	if t.Internal {
+		out = append(out, "internal")
+	}
+	return out
+}
+
+// put sets one configuration key in the author's form.
+func (f flinkEditor) put(key string, w wish) {
+	if p, ok := f.at(key); ok {
+		w.path = p
+		f.fulfil(w)
+	}
+}
+
+func (f flinkEditor) at(key string) (yamledit.Path, bool) {
+	p, err := f.conf.where(key)
+	if err != nil {
+		f.conflict(flinkConfiguration, err.Error(), "keep one of the two")
+		return nil, false
+	}
+	return p, true
+}
+
+// storeDir is where the author expects the stores, if the file name fits.
+func (f flinkEditor) storeDir(withTrustStore bool) string {
+	const key = "security.ssl.keystore"
+	at, _ := f.conf.get(key)
+	if !path.IsAbs(at) || Placeholder(at) || !storeFile(path.Base(at), "keystore.jks") {
+		return flinkTLSDir
+	}
+	dir := path.Dir(path.Clean(at))
+	if hides(dir) || withTrustStore && dir == flinkCertsDir {
+		p, _ := f.conf.where(key)
+		f.conflict(p, fmt.Sprintf("is in %s, where flowcert's Secret would be mounted over other files", dir),
+			"remove the key: flowcert mounts the stores at "+flinkTLSDir)
+	}
+	return dir
+}
+
+// storeFile reports whether base is the file, in either format.
+func storeFile(base, file string) bool {
+	stem := strings.TrimSuffix(file, path.Ext(file))
+	return base == stem+".jks" || base == stem+".p12"
+}
+
+// hides reports whether a Secret mounted at dir would cover what the system or
+// Flink has there.
+func hides(dir string) bool {
+	for _, whole := range []string{"/bin", "/boot", "/dev", "/etc/pki", "/etc/ssl", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr",
+		"/opt/flink/bin", "/opt/flink/conf", "/opt/flink/lib", "/opt/flink/log", "/opt/flink/opt", "/opt/flink/plugins", "/opt/java"} {
+		if dir == whole || strings.HasPrefix(dir, whole+"/") {
+			return true
+		}
+	}
+	return slices.Contains([]string{"/", "/etc", "/home", "/mnt", "/opt", "/opt/flink", "/opt/flink/usrlib", "/root", "/run", "/srv", "/tmp", "/var"}, dir)
+}
+
+// storePath sets the path of a store. One in dir by the store's own name, in
+// the other format, is flowcert's to change: what is mounted there is
+// flowcert's Secret.
+func (f flinkEditor) storePath(key, dir, file, hint string) {
+	want := path.Join(dir, file)
+	f.put(key, wish{
+		want: want, hint: hint,
+		equal: func(current string) bool { return path.Clean(current) == want },
+		ours: func(current string) bool {
+			return path.Dir(path.Clean(current)) == dir && storeFile(path.Base(current), file)
+		},
+	})
+}
+
+// channelStores refuses what would override the shared keys that flowcert sets:
+// Flink prefers security.ssl.rest.keystore to security.ssl.keystore. What
+// nobody has filled in would override them too, and goes.
+func (f flinkEditor) channelStores(channel string) {
+	for _, k := range []string{"keystore", "keystore-password", "key-password", "truststore", "truststore-password"} {
+		free := unset
+		if strings.HasSuffix(k, "-password") {
+			free = unsetText
+		}
+		if p, _, ok := f.channelKey(channel, k, free); ok {
+			f.conflict(p, "is set for one channel and would override security.ssl."+k+", which flowcert sets",
+				"remove the key to hand this channel to flowcert, or set tls: {"+channel+": false} in flowcert.yaml")
+		}
+	}
+}
+
+// channelTypes refuses a type that the stores will not have.
+func (f flinkEditor) channelTypes(channel string, t FlinkTLS) {
+	for _, k := range []struct{ name, file string }{{"keystore-type", t.KeyStore}, {"truststore-type", t.Trust}} {
+		want := storeTypes[path.Ext(k.file)]
+		if p, current, ok := f.channelKey(channel, k.name, unset); ok && !strings.EqualFold(current, want) {
+			f.conflict(p, fmt.Sprintf("is %q, but flowcert makes %s stores here", current, want),
+				"remove the key, or set tls: {format: …} in flowcert.yaml")
+		}
+	}
+}
+
+// channelKey finds a key of one channel, and removes it if nobody has filled it
+// in.
+func (f flinkEditor) channelKey(channel, k string, free func(any, bool) bool) (p yamledit.Path, current string, ok bool) {
+	key := "security.ssl." + channel + "." + k
+	v, set := f.conf.value(key)
+	if !set {
+		return nil, "", false
+	}
+	if p, ok = f.at(key); ok && free(v, set) {
+		f.remove(p, flinkConfiguration)
+		return nil, "", false
+	}
+	return p, text(v), ok
+}
+
+// algorithms replaces Flink's default, which no current JDK speaks (FLINK-39022:
+// TLS_RSA_* is disabled since JDK 11.0.30, 17.0.18 and 21.0.10). What the author
+// chose stays.
+func (f flinkEditor) algorithms() {
+	const name = "security.ssl.algorithms"
+	p, ok := f.at(name)
+	if !ok {
+		return
+	}
+	protocol, _ := f.conf.get("security.ssl.protocol")
+	if Placeholder(protocol) {
+		protocol = ""
+	}
+	if problem := protocolProblem(protocol); problem != "" {
+		f.notice("security.ssl.protocol: %s", problem)
+	}
+	want := livingSuites(protocol)
+	current, set := f.conf.value(name)
+	switch {
+	case unset(current, set), f.record.wrote(p, current) && !same(current, want):
+		f.edit(p, want)
+	case !f.record.wrote(p, current):
+		if problem := suiteProblem(text(current), protocol); problem != "" {
+			f.notice("%s %s; remove the key, and flowcert sets %s", p, problem, want)
+		}
+	}
+}
+
+// tlsNotices reports settings that a renewal or a client will stumble over.
+func (f flinkEditor) tlsNotices(t FlinkTLS) {
+	for _, channel := range t.channels() {
+		name := "security.ssl." + channel + ".cert.fingerprint"
+		if v, ok := f.conf.get(name); ok && !blank(v) {
+			f.notice("%s pins one certificate: every renewal will fail until it is changed; remove it, the truststore decides", name)
+		}
+	}
+	if t.Rest && f.conf.isTrue("security.ssl.rest.authentication-enabled") {
+		f.notice("security.ssl.rest.authentication-enabled shuts Event Processing out: it has no client certificate for Flink")
+	}
+}
+
+// trustStore points both JVMs at the truststore and mounts it.
+func (f flinkEditor) trustStore(t TrustStore) {
+	file := path.Join(flinkCertsDir, t.File)
+	for _, name := range []string{"env.java.opts.all", "env.java.opts"} {
+		f.sharedOptions(name, file)
+	}
+	for _, role := range []string{"taskmanager", "jobmanager"} {
+		if p, ok := f.at("env.java.opts." + role); ok {
+			f.setTrustOptions(p, file, t.Password)
+		}
+	}
+	f.foreignPair(flinkCertsDir)
+	f.podTemplate(t)
+}
+
+// sharedOptions refuses options for every JVM that name another truststore.
+func (f flinkEditor) sharedOptions(name, file string) {
+	v, _ := f.conf.get(name)
+	p, ok := f.at(name)
+	if v == "" || !ok {
+		return
+	}
+	options, err := splitOptions(v)
+	if err != nil {
+		return // the JVM's to refuse
+	}
+	for _, o := range options {
+		if o.name == trustStoreOption || o.name == trustStorePasswordOption {
+			f.conflict(p, "sets "+o.name+", not by flowcert", foreignOptionHint)
+		}
+	}
+	f.storeType(p, v, file)
+}

@@ -1,0 +1,147 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/flowcert/flowcert/deploy"
+)
+
+// Folders of a directory store.
+const (
+	secretsFolder   = "secrets"   // everything that workloads mount
+	authorityFolder = "authority" // roots' keys, which no workload needs
+)
+
+// maxManifest bounds a file that is read as manifests. Larger ones are named,
+// not read: no resource that flowcert edits comes near it.
+const maxManifest = 16 << 20
+
+// Dir is a directory of manifests in place of a cluster. It is for one goroutine.
+type Dir struct {
+	path      string
+	namespace string         // of manifests that name none
+	files     map[Ref]string // where each Secret stood when the directory was last read
+}
+
+// OpenDir returns the store for a directory that exists. Manifests without a
+// namespace belong to namespace.
+func OpenDir(path, namespace string) (*Dir, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", path, errors.Unwrap(err))
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a directory", path)
+	}
+	return &Dir{path: path, namespace: namespace}, nil
+}
+
+// Snapshot is everything in a store that flowcert looks at.
+type Snapshot struct {
+	Resources  []deploy.Resource
+	Secrets    map[Ref]*Secret
+	ConfigMaps map[Ref]map[string]string
+	// Broken are files and objects that could not be read, each an *Unreadable in
+	// a directory. What they may hold is unknown; who misses something says so.
+	Broken []error
+}
+
+// Unreadable is a file, or an object in it, that could not be read.
+type Unreadable struct {
+	File string
+	Line int // of the document; 0: the file as a whole
+	// Ours tells that flowcert made it, or edited it: nothing may be made in its
+	// place, because it may be there already.
+	Ours bool
+	Err  error
+}
+
+func (u *Unreadable) Error() string {
+	if u.Line > 0 {
+		return fmt.Sprintf("%s: document at line %d: %v", u.File, u.Line, u.Err)
+	}
+	return fmt.Sprintf("%s: %v", u.File, u.Err)
+}
+
+func (u *Unreadable) Unwrap() error { return u.Err }
+
+// Remedy is what to do about it.
+func (u *Unreadable) Remedy() string {
+	if u.Ours {
+		return "put it back from a backup; one that nothing refers to any more may be removed"
+	}
+	return "mend the file, or move it out of the directory"
+}
+
+// Read looks at every manifest below the directory: *.yaml, *.yml and *.json,
+// hidden folders left out. Links to files are followed, links to folders are not.
+func (d *Dir) Read(ctx context.Context) (*Snapshot, error) {
+	if err := d.checkFolders(); err != nil {
+		return nil, err
+	}
+	r := &reading{
+		dir: d, seen: map[string]bool{}, twice: map[Ref]bool{},
+		snap: &Snapshot{Secrets: map[Ref]*Secret{}, ConfigMaps: map[Ref]map[string]string{}},
+	}
+	// The separator makes WalkDir follow a directory that is itself a link.
+	root := d.path + string(filepath.Separator)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && path == root:
+			return err
+		case err != nil:
+			r.broken(path, 0, errors.Unwrap(err))
+			return filepath.SkipDir
+		case entry.IsDir():
+			if path != root && strings.HasPrefix(entry.Name(), ".") {
+				return filepath.SkipDir
+			}
+		case isManifest(entry.Name()):
+			r.file(path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", d.path, err)
+	}
+	r.dropTwice()
+	d.files = map[Ref]string{}
+	for ref, s := range r.snap.Secrets {
+		d.files[ref] = s.File
+	}
+	return r.snap, nil
+}
+
+// checkFolders refuses anything but folders where flowcert keeps Secrets: a
+// link to a folder would not be read, and git does not ignore it.
+func (d *Dir) checkFolders() error {
+	for _, name := range []string{secretsFolder, authorityFolder} {
+		path := filepath.Join(d.path, name)
+		info, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return Refusal{
+				Err:  fmt.Errorf("%s is not a folder, but flowcert keeps Secrets there", path),
+				Hint: "move it away",
+			}
+		}
+	}
+	return nil
+}
+
+func isManifest(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return !strings.HasPrefix(name, ".") && slices.Contains([]string{".yaml", ".yml", ".json"}, ext)
+}
