@@ -91,8 +91,10 @@ func javaCommand(ctx context.Context, t testing.TB, jdk JDK, jvmOpts []string, m
 	if mainClass == "Jdbc" {
 		classPath += string(filepath.ListSeparator) + PgJDBC(t)
 	}
-	// Quick to start, small, and messages in English. What the caller says comes later and wins.
-	line := []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Duser.language=en"}
+	// Quick to start, small, and messages in English. What the caller says comes later and wins. On one
+	// processor the JVM takes the serial collector by itself; -XX:+UseSerialGC would not start
+	// together with the collector that a user's options name.
+	line := []string{"-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=1", "-Xmx256m", "-Duser.language=en"}
 	line = append(line, jvmOpts...)
 	line = append(line, "-cp", classPath, mainClass)
 	cmd := exec.CommandContext(ctx, jdk.Java(), append(line, args...)...)
