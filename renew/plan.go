@@ -92,8 +92,6 @@ func (v *Version) value(key string) string {
 	return cmp.Or(v.Values[key], passwordToBe)
 }
 
-func (v *Version) slot() slot { return slot{v.Target, v.Role} }
-
 // planner gathers a plan. Its methods are called in the order in which things
 // depend on each other; each records actions, items, faults.
 type planner struct {

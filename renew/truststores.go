@@ -1,0 +1,223 @@
+package renew
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// planTruststores makes each truststore in every namespace that mounts it.
+func (p *planner) planTruststores() {
+	for i, t := range p.cfg.Truststores {
+		eps, flinks := p.mounting(t)
+		if len(eps)+len(flinks) == 0 {
+			continue
+		}
+		sources, err := p.sources(i, t)
+		if err != nil {
+			p.fault("truststore/"+t.Namespace+"/"+t.Name, err, "correct the source in flowcert.yaml or what it names")
+			continue
+		}
+		password, from, err := p.truststorePassword(t)
+		if err != nil {
+			p.fault("truststore/"+t.Namespace+"/"+t.Name, err, "put a password of 6 or more printable characters there")
+			continue
+		}
+		for _, ns := range namespaces(eps, flinks) {
+			p.mountTruststore(i, t, ns, sources, password, from)
+		}
+	}
+}
+
+func (p *planner) mounting(t config.Truststore) (eps []*eventProcessingJob, flinks []*flinkJob) {
+	for _, job := range p.sortedEventProcessing() {
+		if t.MountsEventProcessing(job.config.Namespace, job.config.Name) && !job.resource.Paused() {
+			eps = append(eps, job)
+		}
+	}
+	for _, job := range p.sortedFlinks() {
+		if t.MountsFlink(job.config.Namespace, job.config.Name) && !job.resource.Paused() {
+			flinks = append(flinks, job)
+		}
+	}
+	return eps, flinks
+}
+
+func namespaces(eps []*eventProcessingJob, flinks []*flinkJob) []string {
+	set := map[string]bool{}
+	for _, j := range eps {
+		set[j.config.Namespace] = true
+	}
+	for _, j := range flinks {
+		set[j.config.Namespace] = true
+	}
+	return sorted(set)
+}
+
+// mountTruststore plans the truststore in one namespace and hands it to the
+// workloads there.
+func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, sources []truststore.Source, password string, from *Version) {
+	w := trustWant{
+		slot:      slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore},
+		namespace: namespace, prefix: t.Name, format: t.Format,
+		sources: p.withEarlier(t, namespace, sources), public: p.publicCAs(i), publicExact: t.PublicCAs.File != "",
+		password: password, passwordFrom: from,
+	}
+	for _, source := range t.Sources {
+		if source.Authority {
+			w.authority = source.Name
+		}
+	}
+	eps, flinks := p.mounting(t)
+	for _, job := range eps {
+		w.referenced = append(w.referenced, deploy.References(job.resource).TrustStore)
+	}
+	for _, job := range flinks {
+		w.referenced = append(w.referenced, deploy.References(job.resource).TrustStore)
+	}
+	v, actions := p.trust(w)
+	p.plan.Actions = append(p.plan.Actions, actions...)
+	for _, job := range eps {
+		if job.config.Namespace == namespace && p.single(job.target, job.trust) {
+			job.trust, job.trustFile = v, secrets.TrustFile(t.Format)
+		}
+	}
+	for _, job := range flinks {
+		if job.config.Namespace == namespace && p.single(job.target, job.trust) {
+			job.trust, job.trustFile = v, secrets.TrustFile(t.Format)
+		}
+	}
+}
+
+// single refuses a second truststore: a JVM has one.
+func (p *planner) single(target string, have *Version) bool {
+	if have != nil {
+		p.fault(target, errors.New("two truststores are to be mounted, but a JVM has one"),
+			"make them one truststore with the sources of both, or limit one with mountIn")
+	}
+	return have == nil
+}
+
+func truststoreTarget(namespace, name string) string { return "truststore/" + namespace + "/" + name }
+
+// sources are the certificates of a truststore's sources as they are now, less
+// ended and distrusted ones.
+func (p *planner) sources(i int, t config.Truststore) ([]truststore.Source, error) {
+	var out []truststore.Source
+	var errs []error
+	for j, source := range t.Sources {
+		if source.Authority {
+			continue
+		}
+		read := p.state.Sources[SourceKey{i, j}]
+		if read.Err != nil {
+			errs = append(errs, fmt.Errorf("source %s: %w", source.Name, read.Err))
+			continue
+		}
+		certs := p.trusted(source, read.Certificates)
+		if len(certs) == 0 {
+			errs = append(errs, fmt.Errorf("source %s: every certificate in it has ended or is distrusted", source.Name))
+		}
+		out = append(out, truststore.Source{Name: source.Name, Certificates: certs})
+	}
+	if public := p.state.PublicCAs[i]; public.Err != nil {
+		errs = append(errs, fmt.Errorf("publicCAs: %w", public.Err))
+	}
+	return out, errors.Join(errs...)
+}
+
+func (p *planner) trusted(source config.Source, certs []*x509.Certificate) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(certs), func(c *x509.Certificate) bool {
+		return p.expired(c) || slices.Contains(source.Distrust, pki.Fingerprint(c))
+	})
+}
+
+func (p *planner) publicCAs(i int) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(p.state.PublicCAs[i].Certificates), p.expired)
+}
+
+// withEarlier adds what versions in use hold from a source of the same name: a
+// source file that was overwritten does not take the old CA away from servers
+// that still use it.
+func (p *planner) withEarlier(t config.Truststore, namespace string, now []truststore.Source) []truststore.Source {
+	out := slices.Clone(now)
+	for _, s := range p.state.versions[slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}] {
+		entries, err := p.trustOf(s)
+		if err != nil || s.Namespace != namespace {
+			continue
+		}
+		for i := range out {
+			source := t.Sources[slices.IndexFunc(t.Sources, func(c config.Source) bool { return c.Name == out[i].Name })]
+			out[i].Certificates = appendNew(out[i].Certificates, p.trusted(source, fromSource(entries, source.Name, t.Sources)))
+		}
+	}
+	return out
+}
+
+// fromSource picks the entries that bear a source's name: name, name-2, ….
+func fromSource(entries []truststore.Entry, name string, all []config.Source) []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, e := range entries {
+		owner := e.Alias
+		if i := strings.LastIndexByte(e.Alias, '-'); i > 0 && !isSource(all, e.Alias) {
+			if _, err := strconv.Atoi(e.Alias[i+1:]); err == nil {
+				owner = e.Alias[:i]
+			}
+		}
+		if strings.EqualFold(owner, name) {
+			out = append(out, e.Certificate)
+		}
+	}
+	return out
+}
+
+func isSource(all []config.Source, name string) bool {
+	return slices.ContainsFunc(all, func(s config.Source) bool { return strings.EqualFold(s.Name, name) })
+}
+
+// truststorePassword is the user's, or the one that was generated once; from is
+// the Secret in which this plan will make one.
+func (p *planner) truststorePassword(t config.Truststore) (password string, from *Version, err error) {
+	ref := secrets.Ref{Namespace: t.Namespace, Name: t.Name + "-password"}
+	key := secrets.Password
+	if t.Password != nil {
+		ref, key = secrets.Ref{Namespace: t.Password.Namespace, Name: t.Password.Name}, t.Password.Key
+	}
+	if s, ok := p.state.Secrets[ref]; ok {
+		value, err := s.Get(key)
+		if err == nil {
+			err = truststore.CheckPassword(string(value))
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("password: %s: %w", ref, err)
+		}
+		return string(value), nil, nil
+	}
+	if t.Password != nil {
+		return "", nil, fmt.Errorf("password: %s is not there", ref)
+	}
+	v := &Version{Target: truststoreTarget(t.Namespace, t.Name), Role: secrets.RolePassword, Known: ref.Name}
+	make := &MakePassword{Version: v, Ref: ref, Key: secrets.Password, Because: "there is none yet"}
+	if earlier := p.state.versions[slot{v.Target, secrets.RoleTruststore}]; len(earlier) > 0 {
+		make.Because = "it is gone; the one in use is written again"
+		make.Value = string(earlier[0].Data[secrets.Password])
+	}
+	p.act(make)
+	return make.Value, v.unlessKnown(make.Value), nil
+}
+
+func (v *Version) unlessKnown(value string) *Version {
+	if value != "" {
+		return nil
+	}
+	return v
+}
