@@ -27,7 +27,7 @@ type Endpoint struct {
 
 // Endpoints are the servers of every truststore in use.
 func Endpoints(cfg *config.Config, state *State) []Endpoint {
-	p := &planner{cfg: cfg, state: state, plan: &Plan{}, wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}}
+	p := newPlanner(cfg, state)
 	p.findResources()
 	var out []Endpoint
 	for _, t := range cfg.Truststores {

@@ -1,9 +1,9 @@
 package renew
 
 import (
+	"cmp"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -19,16 +19,20 @@ import (
 // namespaceAnnotation says which namespace an intermediate signs for.
 const namespaceAnnotation = "flowcert.io/namespace"
 
-// intermediateItems lists the intermediates in use, beside those that are made.
+// intermediateItems lists the intermediates that would sign a leaf now, beside
+// those that are made.
 func (p *planner) intermediateItems() {
+	if p.authority.user != nil || p.cfg.Authority.SelfSigned.Intermediate.None {
+		return
+	}
+	listed := map[string]bool{}
 	for _, namespace := range p.namespaces() {
-		if p.authority.user != nil || p.cfg.Authority.SelfSigned.Intermediate.None {
-			return
-		}
-		if _, planned := p.intermediates[namespace]; planned {
-			continue
-		}
-		if i := p.fitIntermediate(namespace); i != nil {
+		for _, names := range p.names[namespace] {
+			i := p.fitIntermediate(namespace, names)
+			if i == nil || listed[i.version.Name()] {
+				continue
+			}
+			listed[i.version.Name()] = true
 			p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: i.version.Name(), NotAfter: i.end, Loaded: "-", State: stateOK})
 		}
 	}
@@ -45,34 +49,51 @@ type issuer struct {
 	subject pkix.Name           // of a user's CA
 }
 
-// issuerFor returns the issuer for a new leaf in the namespace, planning one
+// issuerFor returns the issuer for a new leaf with these names, planning one
 // where none is fit.
-func (p *planner) issuerFor(namespace string) *issuer {
-	if have, ok := p.intermediates[namespace]; ok {
-		return have
-	}
-	var i *issuer
-	if p.authority.user != nil {
-		i = p.authority.user
-	} else if p.cfg.Authority.SelfSigned.Intermediate.None {
-		i = &issuer{version: p.authority.newest, end: p.rootEnd()}
+func (p *planner) issuerFor(namespace string, names []string) *issuer {
+	switch {
+	case p.authority.user != nil:
+		return p.authority.user
+	case p.cfg.Authority.SelfSigned.Intermediate.None:
+		i := &issuer{version: p.authority.newest, end: p.rootEnd()}
 		if !p.authority.pending() {
 			i.chain = []*x509.Certificate{}
 		}
-	} else if i = p.fitIntermediate(namespace); i == nil {
-		i = p.makeIntermediate(namespace)
+		return i
 	}
-	p.intermediates[namespace] = i
-	return i
+	if i := p.fitIntermediate(namespace, names); i != nil {
+		return i
+	}
+	group := p.group(namespace, names)
+	key := namespace + "\n" + strings.Join(group, "\n")
+	if p.planned[key] == nil {
+		p.planned[key] = p.makeIntermediate(namespace, group)
+	}
+	return p.planned[key]
 }
 
 func (p *planner) intermediateEnd() time.Time {
 	return earlier(p.state.Now.Add(time.Duration(p.cfg.Authority.SelfSigned.Intermediate.Validity)), p.rootEnd())
 }
 
-// fitIntermediate finds an existing intermediate that can sign every name of
-// the namespace for long enough.
-func (p *planner) fitIntermediate(namespace string) *issuer {
+// fitIntermediate finds an existing intermediate that can sign these names.
+func (p *planner) fitIntermediate(namespace string, names []string) *issuer {
+	for _, i := range p.intermediates(namespace) {
+		if permits(i.chain[0], names) == nil {
+			return i
+		}
+	}
+	return nil
+}
+
+// intermediates are those of the namespace that may sign more leaves, newest
+// first. They are read once a pass.
+func (p *planner) intermediates(namespace string) []*issuer {
+	if fit, ok := p.fit[namespace]; ok {
+		return fit
+	}
+	var fit []*issuer
 	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
 		if s.Annotations[namespaceAnnotation] != namespace {
 			continue
@@ -82,36 +103,35 @@ func (p *planner) fitIntermediate(namespace string) *issuer {
 			p.notice("not used: %v", err)
 			continue
 		}
-		cert := id.Chain[0]
-		if p.unfit(namespace, id) == "" {
-			return &issuer{version: &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Secret: s}, end: cert.NotAfter, chain: id.Chain}
+		if p.unfit(id) == "" {
+			v := &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Secret: s}
+			fit = append(fit, &issuer{version: v, end: id.Chain[0].NotAfter, chain: id.Chain})
 		}
 	}
-	return nil
+	p.fit[namespace] = fit
+	return fit
 }
 
 // unfit says why an intermediate shall sign no more leaves.
-func (p *planner) unfit(namespace string, id secrets.Identity) string {
-	cert, want := id.Chain[0], p.state.Now.Add(time.Duration(p.cfg.Defaults.Validity))
+func (p *planner) unfit(id secrets.Identity) string {
+	cert, want := id.Chain[0], p.state.Now.Add(p.cfg.Defaults.Validity.Std())
 	later := p.intermediateEnd().Sub(cert.NotAfter)
 	switch {
 	case !pki.SameKey(cert, id.Key):
-		return "wrong key"
+		return "its key is another's"
 	case pki.VerifyChain(pki.Go(), id.Chain, p.newestRoots(), "", p.state.Now) != nil:
-		return "not under the newest root"
-	case permits(cert, p.names[namespace]) != nil:
-		return "does not permit every name"
-	case cert.NotAfter.Before(want) && later >= time.Duration(p.cfg.Defaults.Validity)/4:
-		return "ends before a new leaf would"
+		return "it is not under the newest root"
+	case cert.NotAfter.Before(want) && later >= p.cfg.Defaults.Validity.Std()/4:
+		return "it ends before a new leaf would"
 	}
 	return ""
 }
 
 // permits checks names, IP addresses among them, against a CA's constraints.
-func permits(ca *x509.Certificate, names map[string]bool) error {
+func permits(ca *x509.Certificate, names []string) error {
 	var dns []string
 	var ips []netip.Addr
-	for _, n := range sorted(names) {
+	for _, n := range names {
 		if ip, err := netip.ParseAddr(n); err == nil {
 			ips = append(ips, ip)
 		} else {
@@ -121,34 +141,39 @@ func permits(ca *x509.Certificate, names map[string]bool) error {
 	return pki.CheckConstraints(ca, dns, ips)
 }
 
-func (p *planner) makeIntermediate(namespace string) *issuer {
+func (p *planner) makeIntermediate(namespace string, names []string) *issuer {
 	self := p.cfg.Authority.SelfSigned
 	subject := self.Subject
-	subject.CommonName = intermediateName(self.Subject.CommonName, namespace, p.intermediatesOf(namespace)+1)
+	p.made[namespace]++
+	subject.CommonName = intermediateName(self.Subject.CommonName, namespace, p.intermediatesOf(namespace)+p.made[namespace])
 	v := &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Prefix: p.cfg.Authority.Name + "-intermediate"}
 	p.act(&MakeIntermediate{
 		Version: v, Namespace: p.cfg.Namespace, For: namespace, Root: p.authority.newest, Key: self.Key,
 		Because: p.whyIntermediate(namespace),
 		Request: pki.IntermediateRequest{
 			Subject: subject, NotBefore: p.state.Now.Add(-backdate), NotAfter: p.intermediateEnd(),
-			Constraints: p.constraints(namespace),
+			Constraints: p.constraints(namespace, names),
 		},
 	})
-	p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: v.Name(), NotAfter: p.intermediateEnd(), State: "to be made"})
+	p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: v.Name(), NotAfter: p.intermediateEnd(), Loaded: "-", State: "to be made"})
 	return &issuer{version: v, end: p.intermediateEnd()}
 }
 
 func (p *planner) whyIntermediate(namespace string) string {
-	why := errors.New("none signs for namespace " + namespace + " yet")
 	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
 		if s.Annotations[namespaceAnnotation] != namespace {
 			continue
 		}
+		why := "it does not permit every name"
 		if id, err := s.Identity(secrets.DefaultKeys()); err == nil {
-			why = fmt.Errorf("%s is not fit: %s", s.Name, p.unfit(namespace, id))
+			why = cmp.Or(p.unfit(id), why)
 		}
+		return s.Name + " is not fit: " + why
 	}
-	return why.Error()
+	if p.made[namespace] > 1 {
+		return "the names of namespace " + namespace + " are too many for one"
+	}
+	return "none signs for namespace " + namespace + " yet"
 }
 
 func (p *planner) intermediatesOf(namespace string) int {
@@ -175,7 +200,7 @@ func intermediateName(root, namespace string, generation int) string {
 	return string(full[max(len(full)-64, 0):])
 }
 
-func (p *planner) constraints(namespace string) *pki.Constraints {
+func (p *planner) constraints(namespace string, names []string) *pki.Constraints {
 	nc := p.cfg.Authority.SelfSigned.NameConstraints
 	switch nc.Mode {
 	case config.ConstraintsNone:
@@ -183,6 +208,6 @@ func (p *planner) constraints(namespace string) *pki.Constraints {
 	case config.ConstraintsList:
 		return &pki.Constraints{PermittedDNS: nc.PermittedDNS}
 	}
-	c := pki.NamespaceConstraints(namespace, p.cfg.ClusterDomain, p.cfg.ClusterAPI, sorted(p.names[namespace]))
+	c := pki.NamespaceConstraints(namespace, p.cfg.ClusterDomain, p.cfg.ClusterAPI, names)
 	return &c
 }

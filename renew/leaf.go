@@ -35,6 +35,15 @@ type leafWant struct {
 	edges      []Edge   // that lead to this server
 }
 
+// allNames are DNS names and IP addresses.
+func (w leafWant) allNames() []string {
+	out := slices.Clone(w.names)
+	for _, ip := range w.ips {
+		out = append(out, ip.String())
+	}
+	return out
+}
+
 // candidate is a version that may be what is wanted.
 type candidate struct {
 	secret *secrets.Secret
@@ -172,16 +181,13 @@ func (p *planner) renewAt(target string, leaf *x509.Certificate) time.Time {
 // leafEnd is when a leaf issued now would end.
 func (p *planner) leafEnd(w leafWant) time.Time {
 	end := p.state.Now.Add(w.validity)
-	if i, ok := p.intermediates[w.namespace]; ok {
-		return earlier(end, i.end)
-	}
 	if p.authority.user != nil {
 		return earlier(end, p.authority.user.end)
 	}
 	if p.cfg.Authority.SelfSigned.Intermediate.None {
 		return earlier(end, p.rootEnd())
 	}
-	if i := p.fitIntermediate(w.namespace); i != nil {
+	if i := p.fitIntermediate(w.namespace, w.allNames()); i != nil {
 		return earlier(end, i.end)
 	}
 	return earlier(end, p.intermediateEnd())
@@ -204,7 +210,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	}
 	reason, keep := firstReason(verdicts)
 	roots := p.authority.certificates()
-	i := p.issuerFor(w.namespace)
+	i := p.issuerFor(w.namespace, w.allNames())
 	end := earlier(p.state.Now.Add(w.validity), i.end)
 	if keep == nil && len(verdicts) > 0 {
 		if blocked := p.forbids(w, i, end); blocked != "" {

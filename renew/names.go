@@ -1,8 +1,11 @@
 package renew
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 )
@@ -46,11 +49,85 @@ func (p *planner) collectNames() {
 	}
 }
 
+// needNames notes the names of one leaf.
 func (p *planner) needNames(namespace string, names []string) {
-	if p.names[namespace] == nil {
-		p.names[namespace] = map[string]bool{}
+	p.names[namespace] = append(p.names[namespace], names)
+}
+
+// allNames are the names of every leaf in the namespace, sorted.
+func (p *planner) allNames(namespace string) []string {
+	set := map[string]bool{}
+	for _, names := range p.names[namespace] {
+		for _, n := range names {
+			set[n] = true
+		}
 	}
+	return sorted(set)
+}
+
+// maxGroup bounds the names that one intermediate permits, in bytes of its
+// certificate: pki refuses one over 8 KB, because servers send it in every
+// handshake and Java takes 32 KB in all.
+const maxGroup = 6000
+
+// group is the share of a namespace's names that one intermediate permits: those
+// of the leaf, and of as many others as fit beside them.
+func (p *planner) group(namespace string, leaf []string) []string {
+	var group map[string]bool
+	size, found := 0, false
+	for _, names := range p.names[namespace] {
+		if size+encoded(names) > maxGroup || group == nil {
+			if found {
+				break
+			}
+			group, size = map[string]bool{}, 0
+		}
+		for _, n := range names {
+			group[n] = true
+		}
+		size += encoded(names)
+		found = found || slices.Equal(names, leaf)
+	}
+	return sorted(group)
+}
+
+// encoded is about what names take in a certificate.
+func encoded(names []string) int {
+	size := 0
 	for _, n := range names {
-		p.names[namespace][n] = true
+		size += len(n) + 4
 	}
+	return size
+}
+
+// checkNames refuses what no intermediate of the namespace could sign.
+func (p *planner) checkNames() {
+	nc := p.cfg.Authority.SelfSigned.NameConstraints
+	if p.cfg.Authority.Secret != nil || p.cfg.Authority.SelfSigned.Intermediate.None || nc.Mode == config.ConstraintsNone {
+		return
+	}
+	for _, namespace := range p.namespaces() {
+		for _, names := range p.names[namespace] {
+			if nc.Mode == config.ConstraintsAuto && encoded(names) > maxGroup {
+				p.fault(p.authority.target, fmt.Errorf("one certificate in namespace %s has %d names, too many for a name-constrained intermediate", namespace, len(names)),
+					"use fewer names, or set authority.selfSigned.nameConstraints: none")
+			}
+			for _, n := range names {
+				if nc.Mode == config.ConstraintsList && !covered(n, nc.PermittedDNS) {
+					p.fault(p.authority.target, fmt.Errorf("authority.selfSigned.nameConstraints.permittedDNS does not cover %s, which is needed in namespace %s", n, namespace),
+						"add the name or a domain above it")
+				}
+			}
+		}
+	}
+}
+
+// covered reports whether a domain or one below it is permitted (RFC 5280
+// section 4.2.1.10).
+func covered(name string, permitted []string) bool {
+	name = strings.ToLower(strings.TrimPrefix(name, "*."))
+	return slices.ContainsFunc(permitted, func(d string) bool {
+		d = strings.ToLower(d)
+		return name == d || strings.HasSuffix(name, "."+d)
+	})
 }

@@ -305,7 +305,7 @@ func (s *testSite) stopAfter(n int, now time.Time) bool {
 func (s *testSite) edges(now time.Time) {
 	s.t.Helper()
 	state := s.observe(now)
-	p := &planner{cfg: s.cfg, state: state, plan: &Plan{}, wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}}
+	p := newPlanner(s.cfg, state)
 	p.findResources()
 	r := &Report{}
 	p.verifyEdges(r)
@@ -428,7 +428,7 @@ func TestFormatKeepsTheKey(t *testing.T) {
 	s := quickSite(t)
 	s.apply(testNow)
 	chain := func() *x509.Certificate {
-		p := &planner{cfg: s.cfg, state: s.observe(testNow), plan: &Plan{}}
+		p := newPlanner(s.cfg, s.observe(testNow))
 		id, err := p.storesOf(s.version(testNow, "flinkDeployment/ea/session", secrets.RoleFlinkTLS))
 		if err != nil {
 			t.Fatal(err)
@@ -711,7 +711,7 @@ func TestChangedSource(t *testing.T) {
 
 func (s *testSite) trusted() []*x509.Certificate {
 	s.t.Helper()
-	p := &planner{cfg: s.cfg, state: s.observe(testNow), plan: &Plan{}}
+	p := newPlanner(s.cfg, s.observe(testNow))
 	entries, err := p.trustOf(s.version(testNow, "truststore/ea/ssl-truststore", secrets.RoleTruststore))
 	if err != nil {
 		s.t.Fatal(err)

@@ -99,25 +99,32 @@ type planner struct {
 	state *State
 	plan  *Plan
 
-	authority     authority
-	reasons       map[*Version]string            // of versions that this plan makes
-	intermediates map[string]*issuer             // by namespace
-	names         map[string]map[string]bool     // DNS names that a namespace's intermediate must permit
-	wired         map[string]*eventProcessingJob // by target
-	flinks        map[string]*flinkJob
+	authority authority
+	reasons   map[*Version]string            // of versions that this plan makes
+	names     map[string][][]string          // of the leaves in a namespace, a list each
+	fit       map[string][]*issuer           // intermediates of a namespace that may sign
+	planned   map[string]*issuer             // intermediates that this plan makes
+	made      map[string]int                 // how many of them, by namespace
+	wired     map[string]*eventProcessingJob // by target
+	flinks    map[string]*flinkJob
+}
+
+func newPlanner(cfg *config.Config, state *State) *planner {
+	return &planner{
+		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
+		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
+		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{},
+	}
 }
 
 // NewPlan decides what to do. It is pure: the same configuration and state give
 // the same plan.
 func NewPlan(cfg *config.Config, state *State) *Plan {
-	p := &planner{
-		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
-		intermediates: map[string]*issuer{}, names: map[string]map[string]bool{},
-		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{},
-	}
+	p := newPlanner(cfg, state)
 	p.unsupported()
 	p.findResources()
 	p.collectNames()
+	p.checkNames()
 	p.planAuthority()
 	if p.authority.known {
 		p.plan.Root = p.authority.fingerprint()

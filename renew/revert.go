@@ -49,7 +49,7 @@ func Removable(state *State) []*secrets.Secret {
 
 // Roots returns the authority's roots that have not ended, oldest first.
 func Roots(cfg *config.Config, state *State) ([]*x509.Certificate, error) {
-	p := &planner{cfg: cfg, state: state, plan: &Plan{}}
+	p := newPlanner(cfg, state)
 	p.authority.target = authorityTarget(cfg)
 	if cfg.Authority.Secret != nil {
 		p.userAuthority()

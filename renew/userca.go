@@ -65,7 +65,7 @@ func (p *planner) userChain(v *Version) (path []*x509.Certificate, hint string, 
 			return nil, "a CA above allows too few CAs below it; have it issued anew", fmt.Errorf("the pathLen %d of %q is in the way: %d CAs stand below it", c.MaxPathLen, c.Subject.CommonName, i)
 		}
 		for _, namespace := range p.namespaces() {
-			if err := permits(c, p.names[namespace]); err != nil {
+			if err := permits(c, p.allNames(namespace)); err != nil {
 				return nil, "use a CA whose name constraints permit the names that flowcert needs", fmt.Errorf("the name constraints of %q exclude a name that is needed in namespace %s: %w", c.Subject.CommonName, namespace, err)
 			}
 		}

@@ -253,7 +253,7 @@ func TestUserCAReplaced(t *testing.T) {
 	}
 	s.edges(testNow)
 	state := s.observe(testNow)
-	p := &planner{cfg: s.cfg, state: state, plan: &Plan{}}
+	p := newPlanner(s.cfg, state)
 	entries, err := p.trustOf(s.version(testNow, "eventProcessing/ea/my-ep", secrets.RoleFlinkTrust))
 	if err != nil || len(entries) != 2 {
 		t.Errorf("the client trusts %d roots, want both (%v)", len(entries), err)
@@ -278,7 +278,7 @@ func TestUserCAReplaced(t *testing.T) {
 		t.Errorf("still waits: %v", waits)
 	}
 	flink := s.version(later, "flinkDeployment/ea/session", secrets.RoleFlinkTLS)
-	id, err := (&planner{cfg: s.cfg, state: s.observe(later)}).storesOf(flink)
+	id, err := newPlanner(s.cfg, s.observe(later)).storesOf(flink)
 	if err != nil || id.Chain[0].CheckSignatureFrom(second.cert) != nil {
 		t.Errorf("Flink's leaf is not under the new CA (%v)", err)
 	}

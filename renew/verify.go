@@ -56,7 +56,7 @@ func Verify(cfg *config.Config, state *State) *Report {
 	for _, b := range state.Broken {
 		r.unknown("directory", b.Error(), "")
 	}
-	p := &planner{cfg: cfg, state: state, plan: &Plan{}, wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}}
+	p := newPlanner(cfg, state)
 	p.findResources()
 	inUse := map[string]bool{}
 	for _, i := range plan.Items {
