@@ -59,6 +59,8 @@ type Config struct {
 
 	// Dir is the folder of the file, as Load was given it; empty from Parse. See Path.
 	Dir string
+	// File is the file itself, for messages; empty from Parse.
+	File string
 }
 
 // Authority says who signs: an authority of flowcert's own making, or the user's.

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -119,4 +121,9 @@ func (t Truststore) Namespaces() []string {
 		return []string{t.Namespace}
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// At is where an entry with this Line stands, for messages: file:line.
+func (c *Config) At(line int) string {
+	return fmt.Sprintf("%s:%d", cmp.Or(c.File, "flowcert.yaml"), line)
 }

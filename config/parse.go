@@ -32,7 +32,7 @@ func Load(path string) (*Config, error) {
 	case err != nil:
 		return nil, err
 	}
-	c.Dir = filepath.Dir(path)
+	c.Dir, c.File = filepath.Dir(path), path
 	return c, nil
 }
 

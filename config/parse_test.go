@@ -86,7 +86,7 @@ func TestFullExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := shortConfig()
-	want.Dir = "testdata"
+	want.Dir, want.File = "testdata", "testdata/full.yaml"
 	want.ClusterAPI = "apps.clusterapi.com"
 	want.EventProcessing[0].ExtraDNSNames = []string{}
 	want.EventProcessing[0].UI = &UI{Line: 22}

@@ -84,7 +84,7 @@ func (f flinkEditor) tls(t FlinkTLS, withTrustStore bool) {
 	f.put("security.ssl.key-password", wish{want: t.StorePassword, hint: hint, secret: true})
 	f.algorithms()
 	f.mountSecret(t.Secret, dir)
-	f.foreignMounts(dir, "")
+	f.foreignMounts(dir)
 	f.tlsNotices(t)
 }
 

@@ -1,6 +1,8 @@
 package deploy
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,4 +87,30 @@ func fuzzWired(t *testing.T, r Resource, w wiring, result Result) {
 	if diff := cmp.Diff(string(r.Source), string(back)); diff != "" {
 		t.Errorf("wired and reverted (-want +got):\n%s", diff)
 	}
+}
+
+// FuzzOptions: the tokens of an option string are found where they stand, and
+// taking options out leaves the others.
+func FuzzOptions(f *testing.F) {
+	for _, s := range []string{"", "-Xmx1g", " -Da='b c' \"-Dd=e\"f\n", "-D'a", "a\t\tb ", "-Djavax.net.ssl.trustStore=/x -Dy=<z>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		options, err := splitOptions(s)
+		if err != nil {
+			return
+		}
+		end := 0
+		for _, o := range options {
+			if o.start < end || o.end <= o.start || strings.Trim(s[end:o.start], " \t\r\n") != "" {
+				t.Fatalf("%q: %+v", s, options)
+			}
+			end = o.end
+		}
+		added := appendWords(s, []string{"-Dours=1", "-Dours=2"})
+		back := withoutOptions(added, func(w string) bool { return strings.HasPrefix(w, "-Dours=") && !strings.Contains(s, "-Dours") })
+		if got, want := optionWords(back), optionWords(s); !strings.Contains(s, "-Dours") && !slices.Equal(got, want) {
+			t.Errorf("%q: %q is left, not %q", s, got, want)
+		}
+	})
 }

@@ -114,12 +114,6 @@ func unwired(t testing.TB, source string) string {
 	return string(back)
 }
 
-// spec decodes the spec of a document.
-func spec(t testing.TB, source string) any {
-	t.Helper()
-	return resource(t, source).Object["spec"]
-}
-
 // refusals are the conflicts as "path: problem".
 func refusals(t testing.TB, source string, w wiring) []string {
 	t.Helper()

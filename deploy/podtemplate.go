@@ -35,9 +35,6 @@ var (
 // merge is simulated for both roles; the shared template is tried first, then
 // the roles' own. What is there already stays where it is.
 func (f flinkEditor) podTemplate(t TrustStore) {
-	if f.foreignMounts(flinkCertsDir, trustVolume) {
-		return
-	}
 	for _, where := range f.homes() {
 		try := editor{resource: f.resource, record: f.record}
 		for _, root := range where.mounts {
@@ -232,24 +229,22 @@ func compact(v any) any {
 	return v
 }
 
-// foreignMounts refuses another mount at dir in the main container of either
-// role, volume ours excepted: Kubernetes wants every mountPath once.
-func (f flinkEditor) foreignMounts(dir, ours string) (found bool) {
+// foreignMounts refuses a mount at dir in the main container of either role,
+// where Flink is to mount a Secret: Kubernetes wants every mountPath once.
+func (f flinkEditor) foreignMounts(dir string) {
 	for i, role := range flinkRoles {
 		for _, m := range mappings(merged(f.resource.Object, role, f.mergeByName()), templateMounts) {
-			at, name := text(m["mountPath"]), text(m["name"])
-			if at == "" || path.Clean(at) != dir || ours != "" && name == ours {
+			at := text(m["mountPath"])
+			if at == "" || path.Clean(at) != dir {
 				continue
 			}
+			entry := under(templateMounts, yamledit.Item("mountPath", at))
 			root := sharedHome[0]
-			if _, ok := yamledit.Get(template(f.resource.Object, roleHome[i]), under(templateMounts, yamledit.Item("mountPath", at))); ok {
+			if _, ok := yamledit.Get(template(f.resource.Object, roleHome[i]), entry); ok {
 				root = roleHome[i]
 			}
-			f.conflict(under(root, under(templateMounts, yamledit.Item("mountPath", at))...),
-				fmt.Sprintf("mounts volume %q there, not by flowcert", name),
+			f.conflict(under(root, entry...), fmt.Sprintf("mounts volume %q there, not by flowcert", text(m["name"])),
 				"remove or move that mount: flowcert mounts its Secret at "+dir)
-			found = true
 		}
 	}
-	return found
 }

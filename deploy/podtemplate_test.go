@@ -247,6 +247,15 @@ func TestPodTemplatesLater(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", cmp.Diff(source, got))
 		}
 	}
+	// By name the shared template would do, but ours is there already.
+	byName := wire(t, templates("", "{volumes: [{name: a, emptyDir: {}}]}", longer, longer), w1)
+	if home := homeOf(resource(t, byName).Object); home == "shared" {
+		t.Errorf("ours is in the %s templates", home)
+	}
+	byName = strings.Replace(byName, "  flinkConfiguration:\n", "  flinkConfiguration:\n    "+mergeByNameKey+": 'true'\n", 1)
+	if got := w1.edits(resource(t, byName)); len(got.Edits) > 0 || len(got.Conflicts) > 0 || !strings.Contains(byName, mergeByNameKey) {
+		t.Errorf("ours moves: %v %v", got.Edits, got.Conflicts)
+	}
 	out := wire(t, templates("", "{volumes: [{name: v, emptyDir: {}}]}", "", ""), w1)
 	for _, w := range []wiring{w1, w2} {
 		got := refusals(t, out+"  taskManager: {podTemplate: {spec: {volumes: [{name: a}, {name: b, emptyDir: {}}]}}}\n", w)

@@ -283,6 +283,19 @@ func TestEditsOfOurs(t *testing.T) {
 	}
 }
 
+// TestProtocolChanged: the suites follow the protocol, where flowcert set them.
+func TestProtocolChanged(t *testing.T) {
+	source := configured("a.b: c\n")
+	change := edited{"    a.b: c\n", "    a.b: c\n    security.ssl.protocol: TLSv1.3\n"}
+	out := rewired(t, change.in(t, wire(t, source, onlyTLS(true, true))), onlyTLS(true, true))
+	if !strings.Contains(out, "security.ssl.algorithms: TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384\n") {
+		t.Errorf("the suites are as before:\n%s", out)
+	}
+	if diff := cmp.Diff(change.in(t, source), unwired(t, out)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestDeletedOver: what somebody deletes comes back with the next wiring, and
 // the record does not grow of it.
 func TestDeletedOver(t *testing.T) {

@@ -61,6 +61,7 @@ type MakeLeaf struct {
 	*Version
 	Namespace string
 	FixedName string // of a Secret that is updated in place; empty: a new version
+	Replaces  *secrets.Secret
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
 	Roots     []*x509.Certificate // trusted beside the leaf
@@ -79,7 +80,8 @@ type MakeTrust struct {
 	Namespace       string
 	Format          truststore.Format
 	Entries         []truststore.Entry
-	NewRoot         *Version // a root that this plan makes, to be added as Alias
+	Sources         []truststore.Source // what Entries were made of
+	NewRoot         *Version            // a root that this plan makes, to be added as Alias
 	Alias           string
 	Password        string   // empty: see PasswordFrom
 	PasswordFrom    *Version // nil: generated

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
@@ -217,10 +218,45 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 	}
 	if a.FixedName != "" {
 		s.Immutable = false
+		a.keepOthers(s)
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
 	}
 	return r.create(ctx, a.Version, s)
+}
+
+// ourKeys are the data keys that flowcert writes beside a leaf.
+var ourKeys = []string{
+	secrets.CACert, secrets.TLSCert, secrets.TLSKey, secrets.Password, secrets.TrustPassword,
+	secrets.KeyStoreFile(truststore.JKS), secrets.KeyStoreFile(truststore.PKCS12), secrets.TrustFile(truststore.JKS), secrets.TrustFile(truststore.PKCS12),
+}
+
+// keepOthers takes over, into a Secret that is updated in place, what others put
+// there, and the chain that it held: it may still be served.
+func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
+	old := a.Replaces
+	if old == nil {
+		return
+	}
+	s.Type = old.Type
+	for k, v := range old.Labels {
+		if _, ours := s.Labels[k]; !ours {
+			s.Labels[k] = v
+		}
+	}
+	for k, v := range old.Annotations {
+		if !strings.HasPrefix(k, "flowcert.io/") {
+			s.Annotations[k] = v
+		}
+	}
+	for k, v := range old.Data {
+		if !slices.Contains(ourKeys, k) {
+			s.Data[k] = v
+		}
+	}
+	if chain := old.Data[secrets.TLSCert]; a.Keep == nil && len(chain) > 0 {
+		s.Annotations[earlierAnnotation] = string(chain)
+	}
 }
 
 // identity is the leaf that goes into the Secret: the one that is kept, or a
@@ -258,7 +294,11 @@ func check(chain, roots []*x509.Certificate, req pki.LeafRequest, now time.Time)
 	if !req.Server {
 		p.Usage = x509.ExtKeyUsageClientAuth
 	}
-	for _, name := range req.DNSNames {
+	names := append([]string{""}, req.DNSNames...)
+	for _, ip := range req.IPAddresses {
+		names = append(names, ip.String())
+	}
+	for _, name := range names {
 		if err := pki.VerifyUntil(p, chain, roots, name, now, chain[0].NotAfter); err != nil {
 			return fmt.Errorf("the new certificate does not verify for %s: %w", name, err)
 		}
@@ -333,7 +373,7 @@ func (a *Forget) run(ctx context.Context, r *runner) error {
 func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 	entries := a.Entries
 	if a.NewRoot != nil {
-		entries = append(slices.Clone(entries), truststore.Entries([]truststore.Source{{Name: a.Alias, Certificates: r.roots}})...)
+		entries = truststore.Entries(append(slices.Clone(a.Sources), truststore.Source{Name: a.Alias, Certificates: r.roots}))
 	}
 	password, err := a.password()
 	if err != nil {

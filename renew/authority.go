@@ -21,6 +21,7 @@ const backdate = 5 * time.Minute
 type authority struct {
 	target string
 	known  bool     // it could be told what there is
+	ended  string   // the day on which the last root ended, if one did
 	roots  []root   // not expired, oldest first
 	newest *Version // the root that signs; nil if nothing needs one
 	user   *issuer  // a CA of the user's, which signs leaves itself; nil: ours
@@ -83,6 +84,11 @@ func (p *planner) planAuthority() {
 	}
 	if evidence := p.evidence(); evidence != "" {
 		a.known = false
+		if a.ended != "" {
+			p.fault(a.target, fmt.Errorf("the authority's root ended on %s, and this version of flowcert does not make the next one", a.ended),
+				"take flowcert's work out (flowcert revert --delete-secrets), move authority/ away and apply again: every client then needs the new CA")
+			return
+		}
 		p.fault(a.target, fmt.Errorf("the authority's root is not there, but %s was made under it", evidence),
 			fmt.Sprintf("put %s back from a backup; without one, take flowcert's work out (flowcert revert --delete-secrets) and apply again: every client then needs the new CA", p.rootName(1)))
 		return
@@ -121,6 +127,7 @@ func (p *planner) readRoots() bool {
 		}
 		if p.expired(id.Chain[0]) {
 			p.notice("%s: root %q ended on %s", s.Ref, id.Chain[0].Subject.CommonName, day(id.Chain[0].NotAfter))
+			a.ended = day(id.Chain[0].NotAfter)
 			continue
 		}
 		a.roots = append(a.roots, root{certificate: id.Chain[0], version: &Version{Target: a.target, Role: secrets.RoleRoot, Secret: s}})
@@ -196,10 +203,14 @@ func (p *planner) makeRoot() {
 // taken reports, as a fault, that somebody else's Secret has the name.
 func (p *planner) taken(target string, ref secrets.Ref) bool {
 	s, ok := p.state.Secrets[ref]
-	if !ok || s.Ours() {
+	switch {
+	case !ok || s.Ours() && s.Target() == target:
 		return false
+	case s.Ours():
+		p.fault(target, fmt.Errorf("%s is there already, for %s", ref, s.Target()), "give one of the two another name")
+	default:
+		p.fault(target, fmt.Errorf("%s is there already, not made by flowcert", ref), "rename or remove it; flowcert does not overwrite it")
 	}
-	p.fault(target, fmt.Errorf("%s is there already, not made by flowcert", ref), "rename or remove it; flowcert does not overwrite it")
 	return true
 }
 

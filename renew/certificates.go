@@ -1,11 +1,9 @@
 package renew
 
 import (
-	"cmp"
 	"crypto/x509"
 	"net"
 	"slices"
-	"strings"
 
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/pki"
@@ -58,6 +56,22 @@ func commonName(c config.Certificate) string {
 	return c.SecretName[:64]
 }
 
+// certificateLeaves are the chains that the certificate's server may serve: those
+// of its versions, and of a Secret that is updated in place the one before.
+func (p *planner) certificateLeaves(c config.Certificate) [][]*x509.Certificate {
+	var out [][]*x509.Certificate
+	for _, s := range p.state.versions[slot{c.Target().String(), secrets.RoleCertificate}] {
+		if id, err := s.Identity(secrets.DefaultKeys()); err == nil && (c.Naming == config.Fixed || !p.retired(s)) {
+			out = append(out, id.Chain)
+		}
+		until, said := p.soaksUntil(s)
+		if chain, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation])); err == nil && (!said || p.state.Now.Before(until)) {
+			out = append(out, chain)
+		}
+	}
+	return out
+}
+
 // edgesToCertificate lists the workloads that reach the certificate's server by
 // a truststore of ours: a source names the server's address, or an edge is
 // declared.
@@ -91,11 +105,14 @@ func (p *planner) truststoreEdge(t config.Truststore, client, namespace, server 
 // servesAny reports whether a source of the truststore names a server at one of
 // the certificate's names.
 func servesAny(t config.Truststore, c config.Certificate) bool {
+	named := x509.Certificate{DNSNames: c.DNSNames}
+	for _, ip := range c.IPAddresses {
+		named.IPAddresses = append(named.IPAddresses, ip.AsSlice())
+	}
 	for _, source := range t.Sources {
 		for _, server := range source.Servers {
-			host, _, _ := net.SplitHostPort(server.Address)
-			host = cmp.Or(host, server.Address)
-			if slices.ContainsFunc(c.DNSNames, func(n string) bool { return strings.EqualFold(n, host) }) {
+			host, _, err := net.SplitHostPort(server.Address)
+			if err == nil && named.VerifyHostname(host) == nil {
 				return true
 			}
 		}

@@ -2,6 +2,7 @@ package renew
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
@@ -12,27 +13,34 @@ import (
 // what replaced it has been rolled out.
 const deployedAnnotation = "flowcert.io/deployed"
 
+// earlierAnnotation holds, on a Secret that is updated in place, the chain that
+// it held before, in PEM: whoever loaded it may serve it still.
+const earlierAnnotation = "flowcert.io/earlier"
+
 // retired reports whether nothing can use a version any more. In a directory
 // what runs is not known: a replaced version counts as in use until the user
-// has said that its successor is deployed, and the soak time has passed since
-// it was replaced.
+// has said that its successor is deployed, and the soak time has passed since.
 func (p *planner) retired(s *secrets.Secret) bool {
-	if s.Annotations[deployedAnnotation] == "" || p.state.references()[s.Ref] {
+	if p.state.references()[s.Ref] {
 		return false
 	}
-	replaced, ok := p.state.replacedAt(s)
-	return ok && !p.state.Now.Before(replaced.Add(p.cfg.Rotation.Soak.Std()))
+	until, said := p.soaksUntil(s)
+	return said && !p.state.Now.Before(until)
+}
+
+// soaksUntil is when a version that the user has called replaced stops counting
+// as in use: the soak time begins with that word.
+func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
+	at, err := time.Parse(time.RFC3339, s.Annotations[deployedAnnotation])
+	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
 // whatNext says what a person can do about trust that is still in use.
 func (p *planner) whatNext(version string) string {
 	for _, versions := range p.state.versions {
 		for _, s := range versions {
-			if s.Name != version || s.Annotations[deployedAnnotation] == "" {
-				continue
-			}
-			if at, ok := p.state.replacedAt(s); ok {
-				return fmt.Sprintf("it counts as in use until %s (rotation.soak)", at.Add(p.cfg.Rotation.Soak.Std()).UTC().Format(time.RFC3339))
+			if until, said := p.soaksUntil(s); s.Name == version && said {
+				return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
 			}
 		}
 	}
@@ -46,7 +54,7 @@ const keptVersions = 3
 // planCleanup removes versions that were replaced long ago. Without the user's
 // word that their successors are deployed, all of them stay.
 func (p *planner) planCleanup() {
-	for _, role := range []secrets.Role{secrets.RoleCertificate, secrets.RoleFlinkTLS, secrets.RoleFlinkTrust, secrets.RoleTruststore} {
+	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
 				if i >= keptVersions && p.retired(s) {
@@ -81,16 +89,20 @@ func (s *State) references() map[secrets.Ref]bool {
 	return out
 }
 
-// replacedAt is when the next version of the same thing was made: making and
-// switching are neighbours.
-func (s *State) replacedAt(old *secrets.Secret) (at time.Time, ok bool) {
-	for _, v := range s.versions[slot{old.Target(), old.Role()}] {
-		if v != old && v.Namespace == old.Namespace && !v.Created().Before(old.Created()) && (!ok || v.Created().Before(at)) {
-			at, ok = v.Created(), true
-		}
+// replaced reports whether something else took a version's place: nothing refers
+// to it, and there is one that is not older.
+func (s *State) replaced(old *secrets.Secret, references map[secrets.Ref]bool) bool {
+	if references[old.Ref] {
+		return false
 	}
-	return at, ok
+	return slices.ContainsFunc(s.versions[slot{old.Target(), old.Role()}], func(v *secrets.Secret) bool {
+		return v != old && v.Namespace == old.Namespace && !v.Created().Before(old.Created())
+	})
 }
+
+// versionRoles are the roles of Secrets that workloads mount and that are
+// replaced, never changed.
+var versionRoles = []secrets.Role{secrets.RoleCertificate, secrets.RoleFlinkTLS, secrets.RoleFlinkTrust, secrets.RoleTruststore}
 
 // Deployed returns the versions that have been replaced, marked with the user's
 // word that what replaced them is deployed. Those marked before are left out.
@@ -98,7 +110,10 @@ func Deployed(state *State) []*secrets.Secret {
 	var out []*secrets.Secret
 	references := state.references()
 	for _, s := range Removable(state) {
-		if _, replaced := state.replacedAt(s); !replaced || references[s.Ref] || s.Annotations[deployedAnnotation] != "" {
+		if !slices.Contains(versionRoles, s.Role()) || s.Annotations[deployedAnnotation] != "" {
+			continue
+		}
+		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" {
 			continue
 		}
 		out = append(out, marking(s, deployedAnnotation, state.Now))

@@ -33,6 +33,7 @@ type leafWant struct {
 	shape      shape
 	referenced []string // names of Secrets that the resource refers to now
 	edges      []Edge   // that lead to this server
+	faces      []facing // servers that the trust beside the leaf has to verify
 }
 
 // allNames are DNS names and IP addresses.
@@ -204,26 +205,50 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: refused})
 			return p.stay(w, verdicts[0].candidate, verdicts[0].reason), nil
 		}
+		v := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: best.secret}
+		if len(verdicts) > 0 {
+			p.reasons[v] = verdicts[0].reason
+		}
 		leaf := best.id.Chain[0]
 		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: loaded(w.referenced, best.secret), State: stateOK})
-		return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: best.secret}, nil
+		return v, nil
+	}
+	if clock := p.clockBehind(w, verdicts); clock {
+		return p.stay(w, verdicts[0].candidate, verdicts[0].reason), nil
 	}
 	reason, keep := firstReason(verdicts)
-	roots := p.authority.certificates()
+	roots := p.roots(w.slot, w.namespace, w.faces)
+	if keep != nil {
+		return p.newLeaf(w, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
+	}
 	i := p.issuerFor(w.namespace, w.allNames())
 	end := earlier(p.state.Now.Add(w.validity), i.end)
-	if keep == nil && len(verdicts) > 0 {
+	if len(verdicts) > 0 {
 		if blocked := p.forbids(w, i, end); blocked != "" {
 			current := verdicts[0].candidate
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
-			if current.err != nil || len(appendNew(current.id.Roots, roots)) == len(current.id.Roots) {
+			if current.err != nil {
 				return p.stay(w, current, reason), nil
 			}
+			if ready, ok := trusting(verdicts, current, roots); ok {
+				return p.stay(w, ready, reason), nil
+			}
 			// Trust comes first: the same leaf, with the new roots beside the old.
-			reason, keep, roots = "the new root has to be trusted first", &current.id, appendNew(roots, current.id.Roots)
+			return p.newLeaf(w, "the new root has to be trusted first", &current.id, &issuer{}, appendNew(roots, current.id.Roots), current.id.Chain[0].NotAfter)
 		}
 	}
 	return p.newLeaf(w, reason, keep, i, roots, end)
+}
+
+// trusting finds a version of the leaf in use that has every root beside it: the
+// one in use, or one that a crash left before it was switched to.
+func trusting(verdicts []judged, current candidate, roots []*x509.Certificate) (candidate, bool) {
+	for _, j := range verdicts {
+		if j.err == nil && j.id.Chain[0].Equal(current.id.Chain[0]) && len(appendNew(j.id.Roots, roots)) == len(j.id.Roots) {
+			return j.candidate, true
+		}
+	}
+	return candidate{}, false
 }
 
 // newLeaf plans a new version: with a new leaf, or around the one that is kept.
@@ -235,7 +260,7 @@ func (p *planner) newLeaf(w leafWant, reason string, keep *secrets.Identity, i *
 	p.reasons[v] = reason
 	p.item(Item{Target: w.target, Role: w.role, Name: v.Name(), NotAfter: end, Loaded: "-", State: reason})
 	return v, []Action{&MakeLeaf{
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Because: reason, Issuer: i.version, Above: i.chain, Roots: roots, NewRoot: p.newRoot(),
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Because: reason, Issuer: i.version, Above: i.chain, Roots: roots, NewRoot: p.newRoot(),
 		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,
@@ -243,6 +268,14 @@ func (p *planner) newLeaf(w leafWant, reason string, keep *secrets.Identity, i *
 			NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
 		},
 	}}
+}
+
+// replacedInPlace is the Secret that a fixed name has now.
+func (p *planner) replacedInPlace(w leafWant) *secrets.Secret {
+	if w.fixedName == "" {
+		return nil
+	}
+	return p.state.Secrets[secrets.Ref{Namespace: w.namespace, Name: w.fixedName}]
 }
 
 // subject is that of the authority: leaves take all of it but the common name.
@@ -279,6 +312,9 @@ type judged struct {
 // first without a fault.
 func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
 	for _, s := range p.inOrder(w) {
+		if s.Annotations[deployedAnnotation] != "" && w.fixedName == "" && !slices.Contains(w.referenced, s.Name) {
+			continue // given up for good: its word must not hold for another life
+		}
 		c := candidate{secret: s}
 		c.id, c.err = w.shape.open(s)
 		v := verdict{}
@@ -308,12 +344,24 @@ func firstReason(rest []judged) (reason string, keep *secrets.Identity) {
 	if len(rest) == 0 {
 		return "there is none yet", nil
 	}
-	for _, j := range rest {
-		if j.keep {
-			return j.reason, &j.id
-		}
+	if rest[0].keep {
+		return rest[0].reason, &rest[0].id
 	}
 	return rest[0].reason, nil
+}
+
+// clockBehind reports, as a fault, a leaf of ours that begins in the future: the
+// clock is wrong, and issuing by it would restart everything for nothing.
+func (p *planner) clockBehind(w leafWant, verdicts []judged) bool {
+	if len(verdicts) == 0 || verdicts[0].err != nil {
+		return false
+	}
+	start := verdicts[0].id.Chain[0].NotBefore
+	if !p.state.Now.Before(start) {
+		return false
+	}
+	p.fault(w.target, fmt.Errorf("%s: its certificate is not valid before %s", verdicts[0].secret.Ref, start.UTC().Format(time.RFC3339)), "set the clock right: it is earlier than the certificate")
+	return true
 }
 
 // stay keeps the version in use while a step waits.

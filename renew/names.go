@@ -39,6 +39,9 @@ func (p *planner) collectNames() {
 	}
 	for _, c := range p.cfg.Certificates {
 		names := slices.Clone(c.DNSNames)
+		if len(names) == 0 {
+			names = []string{commonName(c)} // Java holds a name without SAN against constraints
+		}
 		for _, ip := range c.IPAddresses {
 			names = append(names, ip.String())
 		}

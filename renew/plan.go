@@ -3,6 +3,7 @@ package renew
 import (
 	"cmp"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -121,6 +122,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 // the same plan.
 func NewPlan(cfg *config.Config, state *State) *Plan {
 	p := newPlanner(cfg, state)
+	p.unreadable()
 	p.unsupported()
 	p.findResources()
 	p.collectNames()
@@ -137,9 +139,6 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 		p.planCleanup()
 		p.intermediateItems()
 		sortItems(p.plan.Items)
-	}
-	for _, b := range state.Broken {
-		p.notice("not read: %v", b)
 	}
 	return p.plan
 }
@@ -192,12 +191,26 @@ type flinkJob struct {
 	trustFile  string
 }
 
+// unreadable reports what could not be read. Of flowcert's own files that is a
+// fault: what they hold may be a root, and nothing is made in place of what may
+// be there.
+func (p *planner) unreadable() {
+	for _, err := range p.state.Broken {
+		var u *secrets.Unreadable
+		if errors.As(err, &u) && u.Ours {
+			p.fault(u.File, err, "")
+		} else {
+			p.notice("not read: %v", err)
+		}
+	}
+}
+
 // unsupported refuses what a configuration may say and this version does not
 // do: nothing is left out silently.
 func (p *planner) unsupported() {
 	const hint = "take it out of flowcert.yaml; this version of flowcert does not do it"
 	refuse := func(line int, what string) {
-		p.fault("configuration", fmt.Errorf("line %d: %s", line, what), hint)
+		p.fault(p.cfg.At(line), errors.New(what), hint)
 	}
 	for _, e := range p.cfg.EventProcessing {
 		if e.Mode != config.ModeCertificate {
@@ -213,8 +226,8 @@ func (p *planner) unsupported() {
 		}
 	}
 	for _, e := range p.cfg.Edges {
-		if e.Server.Kind != config.KindCertificate {
-			refuse(e.Line, fmt.Sprintf("edges: server %s, which is not one of certificates", e.Server))
+		if e.Server.Kind != config.KindCertificate || e.Client.Kind == config.KindCertificate {
+			refuse(e.Line, fmt.Sprintf("edges: from %s to %s; only from a workload to one of certificates", e.Client, e.Server))
 		}
 	}
 	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {
@@ -228,7 +241,7 @@ func (p *planner) findResources() {
 		target := deploy.Target(deploy.EventProcessingKind, c.Namespace, c.Name)
 		r, err := p.state.resource(deploy.EventProcessingKind, c.Namespace, c.Name)
 		if err != nil {
-			p.fault(target, err, "")
+			p.fault(p.cfg.At(c.Line), err, "")
 			continue
 		}
 		p.wired[target] = &eventProcessingJob{config: c, resource: r, target: target}
@@ -238,12 +251,13 @@ func (p *planner) findResources() {
 		target := deploy.Target(deploy.FlinkDeploymentKind, c.Namespace, c.Name)
 		r, err := p.state.resource(deploy.FlinkDeploymentKind, c.Namespace, c.Name)
 		if err != nil {
-			p.fault(target, err, "")
+			p.fault(p.cfg.At(c.Line), err, "")
 			continue
 		}
 		p.flinks[target] = &flinkJob{config: c, resource: r, target: target}
 		p.notePause(r)
 	}
+	p.noteUnmanaged()
 	files := map[string]bool{}
 	for _, job := range p.wired {
 		files[job.resource.File] = true
@@ -252,6 +266,31 @@ func (p *planner) findResources() {
 		files[job.resource.File] = true
 	}
 	p.plan.Files = sorted(files)
+}
+
+// noteUnmanaged names what flowcert wired once and is not told to keep: nothing
+// renews it any more.
+func (p *planner) noteUnmanaged() {
+	for _, r := range p.state.resources {
+		if r.Root() == "" {
+			continue
+		}
+		target := r.String()
+		if p.wired[target] == nil && p.flinks[target] == nil {
+			p.notice("%s carries flowcert's wiring and is not in flowcert.yaml: nothing renews it; add it, or take the wiring out", target)
+			continue
+		}
+		if job := p.flinks[target]; job != nil && !job.config.TLS.Rest && !job.config.TLS.Internal && p.ourTLS(r) {
+			p.notice("%s refers to TLS stores of flowcert's, but tls is off in flowcert.yaml: nothing renews them; turn it on, or revert", target)
+		}
+	}
+}
+
+func (p *planner) ourTLS(r deploy.Resource) bool {
+	return slices.ContainsFunc(deploy.References(r).FlinkTLS, func(name string) bool {
+		s := p.state.Secrets[secrets.Ref{Namespace: r.Namespace, Name: name}]
+		return s != nil && s.Ours()
+	})
 }
 
 // notePause says that a resource is held. It keeps its place in every edge: what

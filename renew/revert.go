@@ -3,6 +3,7 @@ package renew
 import (
 	"cmp"
 	"crypto/x509"
+	"fmt"
 	"slices"
 
 	"github.com/flowcert/flowcert/config"
@@ -25,6 +26,12 @@ func Reverts(state *State) ([]Reverted, error) {
 		source, kept, err := deploy.Revert(r)
 		if err != nil {
 			return nil, err
+		}
+		if r.Paused() && string(source) != string(r.Source) {
+			return nil, Hinted{
+				Err:  fmt.Errorf("%s: is paused by its annotation %s", r.Where(), deploy.PauseAnnotation),
+				Hint: "remove the annotation first",
+			}
 		}
 		if string(source) != string(r.Source) {
 			out = append(out, Reverted{Resource: r, Source: source, Kept: kept})
@@ -56,7 +63,10 @@ func Roots(cfg *config.Config, state *State) ([]*x509.Certificate, error) {
 	} else {
 		p.authority.known = p.readRoots()
 	}
-	if !p.authority.known {
+	if len(p.authority.roots) == 0 {
+		p.unreadable() // one of these may be the root
+	}
+	if len(p.plan.Faults) > 0 {
 		return nil, p.plan.Faults[0].Err
 	}
 	return p.authority.certificates(), nil

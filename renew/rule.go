@@ -151,6 +151,9 @@ func (p *planner) live(w leafWant, serving []judged) []Edge {
 			chains = append(chains, j.id.Chain)
 		}
 	}
+	if len(chains) == 0 && len(serving) > 0 && serving[0].err == nil {
+		return nil // what is served has ended: every edge fails already
+	}
 	if len(chains) == 0 {
 		return w.edges
 	}

@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -36,14 +37,22 @@ type facing struct {
 
 // trust returns the version to use, existing or planned.
 func (p *planner) trust(w trustWant) (*Version, []Action) {
-	want := p.entries(w)
+	sources := p.trustSources(w)
+	want := truststore.Entries(sources)
 	reason := "there is none yet"
 	var spoilt []string
 	for i, s := range p.trustVersions(w) {
 		why := p.trustFault(w, s, want)
+		if s.Annotations[deployedAnnotation] != "" && !slices.Contains(w.referenced, s.Name) {
+			why = cmp.Or(why, "it was given up") // its word must not hold for another life
+		}
 		if why == "" {
 			p.item(Item{Target: w.target, Role: w.role, Name: s.Name, NotAfter: firstEnd(want), Loaded: loaded(w.referenced, s), State: stateOK})
-			return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: s}, nil
+			v := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: s}
+			if i > 0 {
+				p.reasons[v] = reason
+			}
+			return v, nil
 		}
 		if i == 0 {
 			reason = why
@@ -55,7 +64,7 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 	}
 	make := &MakeTrust{
 		Namespace: w.namespace, Because: reason, Format: w.format, Spoilt: spoilt,
-		Entries: want, NewRoot: p.newRootFor(w.authority), Alias: w.authority,
+		Entries: want, Sources: sources, NewRoot: p.newRootFor(w.authority), Alias: w.authority,
 		Password: w.password, PasswordFrom: w.passwordFrom, PasswordVersion: p.passwordVersion(w),
 		Version: &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Values: map[string]string{secrets.Password: w.password}},
 	}
@@ -75,30 +84,40 @@ func (p *planner) newRootFor(alias string) *Version {
 	return p.newRoot()
 }
 
-// entries is the wanted content, as far as it exists already.
-func (p *planner) entries(w trustWant) []truststore.Entry {
+// trustSources are what the wanted content comes from, as far as it exists.
+func (p *planner) trustSources(w trustWant) []truststore.Source {
 	sources := slices.Clone(w.sources)
 	if w.authority != "" {
-		sources = append(sources, truststore.Source{Name: w.authority, Certificates: p.roots(w)})
+		sources = append(sources, truststore.Source{Name: w.authority, Certificates: p.roots(w.slot, w.namespace, w.faces)})
 	}
 	// Without a name: their aliases are their own SHA-256.
-	return truststore.Entries(append(sources, truststore.Source{Certificates: w.public}))
+	return append(sources, truststore.Source{Certificates: w.public})
 }
 
 // roots are the authority's, and as long as a server that the client faces
-// still has a leaf in use that they do not verify, those that do.
-func (p *planner) roots(w trustWant) []*x509.Certificate {
+// still has a leaf in use that they do not verify, those that the client has.
+func (p *planner) roots(client slot, namespace string, faces []facing) []*x509.Certificate {
 	want := p.authority.certificates()
-	for _, f := range w.faces {
+	for _, f := range faces {
 		leaves := map[string][][]*x509.Certificate{f.edge.Server: f.leaves}
 		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {
 			continue
 		}
-		for _, t := range p.trustInUse(w.slot, w.namespace) {
-			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.expired))
+		for _, t := range p.trustInUse(client, namespace) {
+			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.foreignTo(f)))
 		}
 	}
 	return want
+}
+
+// foreignTo tells anchors that have ended, or that verify none of the leaves in
+// use at the server: a truststore holds others for other servers.
+func (p *planner) foreignTo(f facing) func(*x509.Certificate) bool {
+	return func(c *x509.Certificate) bool {
+		return p.expired(c) || !slices.ContainsFunc(f.leaves, func(chain []*x509.Certificate) bool {
+			return pki.VerifyChain(f.edge.Profile, chain, []*x509.Certificate{c}, "", p.state.Now) == nil
+		})
+	}
 }
 
 // trustVersions lists the versions, those in use first.
@@ -132,10 +151,12 @@ func (p *planner) trustFault(w trustWant, s *secrets.Secret, want []truststore.E
 }
 
 // ignoreDrift leaves out differences that are no reason to restart anything:
-// certificates that have ended, and a newer bundle of public ones, which comes
+// certificates that have ended, roots that are not needed any more, and a newer bundle of public ones, which comes
 // with the next version.
 func (p *planner) ignoreDrift(w trustWant, have, missing, extra []truststore.Entry) (m, e []truststore.Entry) {
-	extra = slices.DeleteFunc(slices.Clone(extra), func(x truststore.Entry) bool { return p.expired(x.Certificate) })
+	extra = slices.DeleteFunc(slices.Clone(extra), func(x truststore.Entry) bool {
+		return p.expired(x.Certificate) || w.authority != "" && ofSource(x.Alias, w.authority)
+	})
 	if w.publicExact || len(w.public) > 0 != slices.ContainsFunc(have, isPublic) {
 		return missing, extra
 	}

@@ -40,12 +40,12 @@ func (p *planner) planTruststores() {
 
 func (p *planner) mounting(t config.Truststore) (eps []*eventProcessingJob, flinks []*flinkJob) {
 	for _, job := range p.sortedEventProcessing() {
-		if t.MountsEventProcessing(job.config.Namespace, job.config.Name) && !job.resource.Paused() {
+		if t.MountsEventProcessing(job.config.Namespace, job.config.Name) {
 			eps = append(eps, job)
 		}
 	}
 	for _, job := range p.sortedFlinks() {
-		if t.MountsFlink(job.config.Namespace, job.config.Name) && !job.resource.Paused() {
+		if t.MountsFlink(job.config.Namespace, job.config.Name) {
 			flinks = append(flinks, job)
 		}
 	}
@@ -77,6 +77,11 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 			w.authority = source.Name
 		}
 	}
+	for _, c := range p.cfg.Certificates {
+		for _, e := range p.edgesToCertificate(c) {
+			w.faces = append(w.faces, facing{e, p.certificateLeaves(c)})
+		}
+	}
 	eps, flinks := p.mounting(t)
 	for _, job := range eps {
 		w.referenced = append(w.referenced, deploy.References(job.resource).TrustStore)
@@ -87,12 +92,12 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	v, actions := p.trust(w)
 	p.plan.Actions = append(p.plan.Actions, actions...)
 	for _, job := range eps {
-		if job.config.Namespace == namespace && p.single(job.target, job.trust) {
+		if job.config.Namespace == namespace && !job.resource.Paused() && p.single(job.target, job.trust) {
 			job.trust, job.trustFile = v, secrets.TrustFile(t.Format)
 		}
 	}
 	for _, job := range flinks {
-		if job.config.Namespace == namespace && p.single(job.target, job.trust) {
+		if job.config.Namespace == namespace && !job.resource.Paused() && p.single(job.target, job.trust) {
 			job.trust, job.trustFile = v, secrets.TrustFile(t.Format)
 		}
 	}
@@ -167,17 +172,24 @@ func (p *planner) withEarlier(t config.Truststore, namespace string, now []trust
 func fromSource(entries []truststore.Entry, name string, all []config.Source) []*x509.Certificate {
 	var out []*x509.Certificate
 	for _, e := range entries {
-		owner := e.Alias
-		if i := strings.LastIndexByte(e.Alias, '-'); i > 0 && !isSource(all, e.Alias) {
-			if _, err := strconv.Atoi(e.Alias[i+1:]); err == nil {
-				owner = e.Alias[:i]
-			}
-		}
-		if strings.EqualFold(owner, name) {
+		if ofSource(e.Alias, name) && (strings.EqualFold(e.Alias, name) || !isSource(all, e.Alias)) {
 			out = append(out, e.Certificate)
 		}
 	}
 	return out
+}
+
+// ofSource reports whether an alias is a source's name, alone or numbered.
+func ofSource(alias, name string) bool {
+	if strings.EqualFold(alias, name) {
+		return true
+	}
+	i := strings.LastIndexByte(alias, '-')
+	if i < 0 || !strings.EqualFold(alias[:i], name) {
+		return false
+	}
+	_, err := strconv.Atoi(alias[i+1:])
+	return err == nil
 }
 
 func isSource(all []config.Source, name string) bool {
@@ -200,6 +212,9 @@ func (p *planner) truststorePassword(t config.Truststore) (password string, from
 		if err != nil {
 			return "", nil, fmt.Errorf("password: %s: %w", ref, err)
 		}
+		if t.Password == nil && !s.Ours() {
+			p.notice("%s was not made by flowcert; its password is used for truststore %s", ref, t.Name)
+		}
 		return string(value), nil, nil
 	}
 	if t.Password != nil {
@@ -207,9 +222,12 @@ func (p *planner) truststorePassword(t config.Truststore) (password string, from
 	}
 	v := &Version{Target: truststoreTarget(t.Namespace, t.Name), Role: secrets.RolePassword, Known: ref.Name}
 	make := &MakePassword{Version: v, Ref: ref, Key: secrets.Password, Because: "there is none yet"}
-	if earlier := p.state.versions[slot{v.Target, secrets.RoleTruststore}]; len(earlier) > 0 {
-		make.Because = "it is gone; the one in use is written again"
-		make.Value = string(earlier[0].Data[secrets.Password])
+	for _, namespace := range t.Namespaces() {
+		for _, s := range p.state.versions[slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}] {
+			if password := usable(s, secrets.Password); password != "" && make.Value == "" {
+				make.Value, make.Because = password, "it is gone; the one in use is written again"
+			}
+		}
 	}
 	p.act(make)
 	return make.Value, v.unlessKnown(make.Value), nil

@@ -268,11 +268,11 @@ func TestUserCAReplaced(t *testing.T) {
 
 	// Said too early, the soak time still holds it.
 	s.sayDeployed(testNow.Add(time.Hour))
-	if again := s.plan(testNow.Add(2 * time.Hour)); len(again.Actions) > 0 || len(again.Waits) == 0 || !strings.Contains(again.Waits[0].For, "until 2030-05-02T12:00:00Z") {
+	if again := s.plan(testNow.Add(2 * time.Hour)); len(again.Actions) > 0 || len(again.Waits) == 0 || !strings.Contains(again.Waits[0].For, "until 2030-05-02T13:00:00Z") {
 		t.Errorf("within the soak time: %v, waits %v", objects(again), again.Waits)
 	}
 	// Time alone does nothing where nobody said so: see the plan before.
-	later := testNow.Add(25 * time.Hour)
+	later := testNow.Add(26 * time.Hour)
 	s.apply(later)
 	if waits := s.plan(later).Waits; len(waits) > 0 {
 		t.Errorf("still waits: %v", waits)

@@ -53,9 +53,6 @@ func Verify(cfg *config.Config, state *State) *Report {
 	for _, w := range plan.Waits {
 		r.finding(w.Target, "waits: "+w.For, "")
 	}
-	for _, b := range state.Broken {
-		r.unknown("directory", b.Error(), "")
-	}
 	p := newPlanner(cfg, state)
 	p.findResources()
 	inUse := map[string]bool{}

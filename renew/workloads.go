@@ -1,13 +1,16 @@
 package renew
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
+	"github.com/flowcert/flowcert/yamledit"
 )
 
 // operatorName is the DNS name in the Flink operator's certificate. The
@@ -34,6 +37,7 @@ func (p *planner) planFlink() {
 			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
 			referenced: deploy.References(job.resource).FlinkTLS,
 			edges:      p.edgesTo(job),
+			faces:      []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
 		})
 		job.tls = v
 		p.plan.Actions = append(p.plan.Actions, actions...)
@@ -62,6 +66,7 @@ func (p *planner) planEventProcessing() {
 		p.plan.Actions = append(p.plan.Actions, actions...)
 		flink := p.flinkOf(job)
 		if flink == nil {
+			p.notice("%s: spec.flink.endpoint names no FlinkDeployment of flowcert.yaml with TLS on its REST endpoint; spec.flink.tls is left alone", job.target)
 			continue
 		}
 		trust, actions := p.trust(trustWant{
@@ -97,7 +102,7 @@ func (p *planner) planOperator() {
 			p.notice("flinkOperator is not configured: the operator cannot verify Flink's REST endpoints without flink-operator-cert; set flinkOperator: {namespace: …} unless somebody else makes it")
 		}
 		if p.cfg.FlinkOperator != nil {
-			p.fault("configuration", fmt.Errorf("line %d: flinkOperator.namespace is empty", p.cfg.FlinkOperator.Line),
+			p.fault(p.cfg.At(p.cfg.FlinkOperator.Line), errors.New("flinkOperator.namespace is empty"),
 				"name the operator's namespace: in a directory it cannot be found")
 		}
 		return
@@ -123,8 +128,21 @@ func (p *planner) planOperator() {
 		namespace: ns, fixedName: operatorSecret,
 		commonName: operatorName, names: []string{operatorName}, usages: mutual[1:], validity: p.cfg.Defaults.Validity.Std(),
 		key: p.cfg.Defaults.FlinkKey(), shape: s,
+		faces: p.operatorFaces(target),
 	})
 	p.plan.Actions = append(p.plan.Actions, actions...)
+}
+
+// operatorFaces are the REST endpoints that the operator calls: those of every
+// FlinkDeployment here.
+func (p *planner) operatorFaces(target string) []facing {
+	var out []facing
+	for _, job := range p.sortedFlinks() {
+		if job.config.TLS.Rest {
+			out = append(out, facing{Edge{Client: target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)})
+		}
+	}
+	return out
 }
 
 func (p *planner) anyRest() bool {
@@ -176,7 +194,7 @@ func (p *planner) wire(r deploy.Resource, w Wiring) {
 		return
 	}
 	if len(result.Edits) > 0 {
-		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Because: p.because(r, w, result), Restarts: restarts(r)})
+		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Because: p.because(r, w, result), Restarts: restarts(r, result.Edits)})
 	}
 }
 
@@ -204,7 +222,10 @@ func (p *planner) because(r deploy.Resource, w Wiring, result deploy.Result) str
 }
 
 // restarts says what the change of a resource does to what runs.
-func restarts(r deploy.Resource) string {
+func restarts(r deploy.Resource, edits []yamledit.Edit) string {
+	if !slices.ContainsFunc(edits, func(e yamledit.Edit) bool { return e.Path[0].Key == "spec" }) {
+		return "" // metadata restarts nothing
+	}
 	if r.Kind == deploy.EventProcessingKind {
 		return "the Event Processing pod, if it runs"
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ const (
 
 func TestReadFinds(t *testing.T) {
 	d := put(t, map[string]string{
-		"a.yaml":         "# first\n---\n" + flinkYAML + "---\n" + secretYAML,
+		"a.yaml":         "kind: Other\n---\n" + flinkYAML + "---\n" + secretYAML,
 		"sub/b.yml":      "apiVersion: events.ibm.com/v1beta1\nkind: EventProcessing\nmetadata: {name: e, namespace: other}\n",
 		"c.json":         `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}}`,
 		".hidden/d.yaml": secretYAML,
@@ -281,6 +282,37 @@ func TestWriteResource(t *testing.T) {
 	if after, _ := os.Stat(r.File); !os.SameFile(before, after) {
 		t.Error("the file was written anew")
 	}
+}
+
+// TestWriteResourceKeepsTheOwner: flowcert may run as root in somebody's directory.
+func TestWriteResourceKeepsTheOwner(t *testing.T) {
+	d := put(t, map[string]string{"a.yaml": flinkYAML})
+	r := read(t, d).Resources[0]
+	owner := giveAway(t, r.File)
+	if err := d.WriteResource(context.Background(), r, append(r.Source, "# x\n"...)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(r.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Sys().(*syscall.Stat_t).Uid; int(got) != owner {
+		t.Errorf("the file belongs to %d, before to %d", got, owner)
+	}
+}
+
+// giveAway makes a file somebody else's, which only root can, and returns the
+// owner's number.
+func giveAway(t *testing.T, path string) int {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return os.Getuid()
+	}
+	const somebody = 12345
+	if err := os.Chown(path, somebody, somebody); err != nil {
+		t.Fatal(err)
+	}
+	return somebody
 }
 
 func TestLock(t *testing.T) {

@@ -81,17 +81,18 @@ func (d *Dir) writeSecret(path string, data []byte) error {
 	return writeFile(path, data, 0o600)
 }
 
-// DeleteSecret removes a Secret's own file; see CheckDelete.
+// DeleteSecret removes a Secret's own file; see CheckOwn.
 func (d *Dir) DeleteSecret(_ context.Context, s *Secret) error {
-	if err := d.CheckDelete(s); err != nil {
+	if err := d.CheckOwn(s); err != nil {
 		return err
 	}
 	return os.Remove(s.File)
 }
 
-// CheckDelete refuses a Secret that stands in a file of somebody else's, or
-// beside other objects.
-func (d *Dir) CheckDelete(s *Secret) error {
+// CheckOwn refuses, before anything is written, a Secret that could not be
+// changed or removed: it stands in a file of somebody else's, or beside other
+// objects.
+func (d *Dir) CheckOwn(s *Secret) error {
 	if s.File != d.secretPath(s) {
 		return notOurFile(s.Ref, s.File)
 	}

@@ -89,6 +89,14 @@ func TestPrepareRefuses(t *testing.T) {
 			git(t, d, "add", "-f", ".")
 			return nil
 		}, "git tracks"},
+		{"tracked keys in somebody else's repository", func(t *testing.T, d *Dir) []string {
+			write(t, d, "secrets/ns.a.yaml", "x")
+			git(t, d, "init", "-q")
+			git(t, d, "add", "-f", ".")
+			giveAway(t, d.path)
+			giveAway(t, filepath.Join(d.path, ".git"))
+			return nil
+		}, "git tracks"},
 		{"a program in the repository's configuration", func(t *testing.T, d *Dir) []string {
 			write(t, d, "secrets/ns.a.yaml", "x")
 			git(t, d, "init", "-q")

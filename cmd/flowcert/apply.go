@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flowcert/flowcert/renew"
+	"github.com/flowcert/flowcert/secrets"
 )
 
 func (a *app) applyCommand() *cobra.Command {
@@ -20,22 +23,38 @@ func (a *app) applyCommand() *cobra.Command {
 passwords that are missing or due, writes them as Secret manifests, and edits the
 resources in place. Run again, it changes nothing.
 
+What was replaced counts as in use, and is trusted, until you say with --deployed
+that the cluster has what replaced it, and rotation.soak has passed.
+
 Exit status: 0 everything is as it should be, 3 waiting or blocked (says for
 what), 1 error; after an error found beforehand nothing has been written.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !a.now.IsZero() && !simulate {
-				return hinted(errors.New("--now would write certificates for another time than this"), "add --simulate if that is meant, or look with "+a.line("plan")+" --now "+a.now.String())
+			if err := a.meant(simulate); err != nil {
+				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			return a.stopped(a.apply(ctx, deployed))
 		},
 	}
-	cmd.Flags().BoolVar(&simulate, "simulate", false, "write although --now is not the present")
-	cmd.Flags().BoolVar(&deployed, "deployed", false, "what the manifests refer to has been rolled out: what they referred to before goes out of use after rotation.soak")
+	simulateFlag(cmd, &simulate)
+	cmd.Flags().BoolVar(&deployed, "deployed", false, "what the manifests refer to has been rolled out")
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Minute, "give up after this time")
 	return cmd
+}
+
+func simulateFlag(cmd *cobra.Command, simulate *bool) {
+	cmd.Flags().BoolVar(simulate, "simulate", false, "write although --now is not the present")
+}
+
+// meant refuses to write for another time than this without a second word.
+func (a *app) meant(simulate bool) error {
+	if a.now.IsZero() || simulate {
+		return nil
+	}
+	return hinted(errors.New("--now would write certificates for another time than this"),
+		"add --simulate if that is meant, or look with "+a.line("plan")+" --now "+a.now.String())
 }
 
 // apply runs one pass, looks again, and reports.
@@ -64,17 +83,21 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 			return err
 		}
 	}
-	done := plan.Actions
-	if len(done) > 0 {
+	var done []renew.Action
+	for len(plan.Actions) > 0 {
+		if len(done) > 0 && !onlyForgets(plan) {
+			return a.unfinished(plan)
+		}
 		if err := a.carryOut(ctx, s, plan, state.Now); err != nil {
 			return err
 		}
+		done = append(done, plan.Actions...)
 		if state, plan, err = a.pass(ctx, s); err != nil {
 			return err
 		}
-		if err := a.unfinished(plan); err != nil {
-			return err
-		}
+	}
+	if len(plan.Faults) > 0 {
+		return a.unfinished(plan)
 	}
 	a.notices(plan)
 	if err := a.report(s, state, plan, done); err != nil {
@@ -110,12 +133,15 @@ func (a *app) carryOut(ctx context.Context, s *site, plan *renew.Plan, now time.
 		return nil
 	}
 	err = a.stopped(err)
-	if finished == 0 {
-		if hintOf(err) == "" {
-			err = hinted(err, "run "+a.line("apply")+" again")
-		}
+	var refused secrets.Refusal
+	switch {
+	case errors.As(err, &refused) && finished == 0:
 		a.printError(err)
 		a.say("nothing was written")
+		return exit(exitError)
+	case finished == 0:
+		a.printError(err)
+		a.say("no Secret was written and no resource changed")
 		return exit(exitError)
 	}
 	a.printError(err)
@@ -124,7 +150,16 @@ func (a *app) carryOut(ctx context.Context, s *site, plan *renew.Plan, now time.
 	return exit(exitError)
 }
 
-// unfinished looks at the plan after an apply: it must be empty.
+// onlyForgets reports whether a plan does nothing but remove old versions: that
+// is what the next pass may find due, because there are new ones.
+func onlyForgets(plan *renew.Plan) bool {
+	return !slices.ContainsFunc(plan.Actions, func(action renew.Action) bool {
+		_, forget := action.(*renew.Forget)
+		return !forget
+	})
+}
+
+// unfinished is the error for a plan after an apply that wants more.
 func (a *app) unfinished(plan *renew.Plan) error {
 	for _, f := range plan.Faults {
 		a.printError(describe(f))
@@ -132,19 +167,16 @@ func (a *app) unfinished(plan *renew.Plan) error {
 	for _, action := range plan.Actions {
 		a.say("not done: %s: %s (%s)", action.Object(), action.What(), action.Reason())
 	}
-	if len(plan.Faults)+len(plan.Actions) > 0 {
-		return hinted(errors.New("what was written does not read back as it should"), "look with "+a.line("verify"))
-	}
-	return nil
+	return hinted(errors.New("what was written does not read back as it should"), "look with "+a.line("verify"))
 }
 
 // progress says what was just done.
 func (a *app) progress(action renew.Action) {
+	v, where := verbOf(action), ""
 	if r, ok := action.(*renew.Rewire); ok {
-		a.say("%s %s: %s in %s", a.paint(a.stderr, yellow, "edited"), action.Object(), action.What(), r.Resource.File)
-		return
+		where = " in " + r.Resource.File
 	}
-	a.say("%s %s: %s", a.paint(a.stderr, green, "made  "), action.Object(), action.What())
+	a.say("%s %s: %s%s", a.paint(a.stderr, v.colour, fmt.Sprintf("%-6s", v.done)), action.Object(), action.What(), where)
 }
 
 // report ends an apply: the table, and what next.

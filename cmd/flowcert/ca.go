@@ -34,9 +34,6 @@ func (a *app) ca(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if broken := lost(state); len(roots) == 0 && len(broken) > 0 {
-		return broken[0].Err
-	}
 	if len(roots) == 0 {
 		return hinted(errors.New("there is no certificate authority yet"), "run "+a.line("apply"))
 	}

@@ -23,7 +23,7 @@ type passJSON struct {
 }
 
 type actionJSON struct {
-	Action   string `json:"action"` // make or edit
+	Action   string `json:"action"` // make, edit or remove
 	Object   string `json:"object"`
 	What     string `json:"what"`
 	Reason   string `json:"reason"`
@@ -109,9 +109,9 @@ func statusOutput(plan *renew.Plan) passJSON {
 func actionsOutput(actions []renew.Action) []actionJSON {
 	out := []actionJSON{}
 	for _, action := range actions {
-		j := actionJSON{Action: "make", Object: action.Object(), What: action.What(), Reason: action.Reason(), Restarts: action.Disturbs()}
+		j := actionJSON{Action: verbOf(action).todo, Object: action.Object(), What: action.What(), Reason: action.Reason(), Restarts: action.Disturbs()}
 		if r, ok := action.(*renew.Rewire); ok {
-			j.Action, j.File = "edit", r.Resource.File
+			j.File = r.Resource.File
 		}
 		out = append(out, j)
 	}

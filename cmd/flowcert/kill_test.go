@@ -55,7 +55,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 func quickSite(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "quickstart"))); err != nil {
+	if err := copySite(dir); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "flowcert.yaml"), []byte(quickConfig), 0o644); err != nil {

@@ -51,13 +51,26 @@ func (a *app) showPlan(plan *renew.Plan) error {
 	return nil
 }
 
+// verb names an action.
+type verb struct {
+	todo, done string
+	colour     colour
+}
+
+func verbOf(action renew.Action) verb {
+	switch action.(type) {
+	case *renew.Rewire:
+		return verb{"edit", "edited", yellow}
+	case *renew.Forget:
+		return verb{"remove", "removed", red}
+	}
+	return verb{"make", "made", green}
+}
+
 func (a *app) printPlan(plan *renew.Plan) error {
 	for _, action := range plan.Actions {
-		verb := a.paint(a.stdout, green, "make")
-		if _, ok := action.(*renew.Rewire); ok {
-			verb = a.paint(a.stdout, yellow, "edit")
-		}
-		a.print("%s %s: %s\n", verb, a.paint(a.stdout, bold, action.Object()), action.What())
+		v := verbOf(action)
+		a.print("%s %s: %s\n", a.paint(a.stdout, v.colour, v.todo), a.paint(a.stdout, bold, action.Object()), action.What())
 		a.print("     why: %s\n", action.Reason())
 		if r := action.Disturbs(); r != "" {
 			a.print("     restarts: %s\n", r)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -10,18 +12,31 @@ import (
 )
 
 func (a *app) renewCommand() *cobra.Command {
-	return &cobra.Command{
+	var simulate bool
+	cmd := &cobra.Command{
 		Use:   "renew TARGET",
 		Short: "Ask for the renewal of one target's certificates; apply grants it",
 		Long: `Records the wish that the certificates of a target, kind/namespace/name, are
 renewed before they are due. Nothing is renewed by it: run apply, which does so
-once, by the same rules as ever.`,
+once, by the same rules as ever.
+
+Exit status: 0 the wish is recorded, 1 error; then nothing has been written.`,
 		Example: "  flowcert renew eventProcessing/event-automation/my-ep --dir DIR",
-		Args:    cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage(cmd, fmt.Errorf("flowcert renew takes one target, but %d are given", len(args)))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.meant(simulate); err != nil {
+				return err
+			}
 			return a.wish(cmd.Context(), args[0])
 		},
 	}
+	simulateFlag(cmd, &simulate)
+	return cmd
 }
 
 func (a *app) wish(ctx context.Context, target string) error {
@@ -48,14 +63,31 @@ func (a *app) wish(ctx context.Context, target string) error {
 	if err := a.mark(ctx, s, marked); err != nil {
 		return err
 	}
+	if a.json() {
+		out := wishJSON{Target: target, Secrets: []string{}}
+		for _, secret := range marked {
+			out.Secrets = append(out.Secrets, secret.Ref.String())
+		}
+		return a.printJSON(out)
+	}
 	a.print("%s is to be renewed; to do it: %s\n", target, a.line("apply"))
 	return nil
 }
 
-// mark writes Secrets that got an annotation.
+type wishJSON struct {
+	Target  string   `json:"target"`
+	Secrets []string `json:"secrets"` // that are to be replaced
+}
+
+// mark writes Secrets that got an annotation; all of them or, where one cannot
+// be written, none.
 func (a *app) mark(ctx context.Context, s *site, marked []*secrets.Secret) error {
-	if len(marked) == 0 {
-		return nil
+	var err error
+	for _, secret := range marked {
+		err = errors.Join(err, s.store.CheckOwn(secret))
+	}
+	if err != nil || len(marked) == 0 {
+		return err
 	}
 	if err := s.store.Prepare(nil); err != nil {
 		return err
@@ -64,6 +96,7 @@ func (a *app) mark(ctx context.Context, s *site, marked []*secrets.Secret) error
 		if err := s.store.UpdateSecret(ctx, secret); err != nil {
 			return err
 		}
+		a.detail("marked %s", secret.Ref)
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func planRevert(s *site, state *renew.State, deleteSecrets bool) ([]renew.Revert
 		err = s.store.CheckWritable(files)
 	}
 	for _, secret := range remove {
-		err = errors.Join(err, s.store.CheckDelete(secret))
+		err = errors.Join(err, s.store.CheckOwn(secret))
 	}
 	return reverts, remove, err
 }

@@ -107,19 +107,36 @@ func secretPart(value []byte) string {
 	return string(value)
 }
 
-// cmdSite is `site DIR [FILE]`: a copy of examples/quickstart with a
+// fixture holds examples/quickstart as it is before flowcert has been there:
+// somebody may have tried it out in this checkout. quickstart.txtar compares.
+var fixture = filepath.Join("testdata", "quickstart")
+
+// copySite makes dir a copy of the fixture.
+func copySite(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(fixture)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(fixture, e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, e.Name()), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cmdSite is `site DIR [FILE]`: a copy of the quick start with a
 // configuration whose keys are made quickly, or with the one in FILE.
 func cmdSite(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
-	ts.Check(os.MkdirAll(dir, 0o755))
-	examples := filepath.Join(ts.Getenv("EXAMPLES"), "quickstart")
-	entries, err := os.ReadDir(examples)
-	ts.Check(err)
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(examples, e.Name()))
-		ts.Check(err)
-		ts.Check(os.WriteFile(filepath.Join(dir, e.Name()), data, 0o644))
-	}
+	ts.Check(copySite(dir))
 	text := []byte(quickConfig)
 	if len(args) > 1 {
 		text = []byte(ts.ReadFile(args[1]))
@@ -127,7 +144,7 @@ func cmdSite(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(dir, "flowcert.yaml"), text, 0o644))
 }
 
-// quickConfig is that of examples/quickstart but for keys and public CAs.
+// quickConfig is that of the quick start but for keys and public CAs.
 const quickConfig = `apiVersion: flowcert.io/v1alpha1
 kind: Config
 namespace: event-automation

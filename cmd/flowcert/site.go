@@ -77,22 +77,7 @@ func (a *app) pass(ctx context.Context, s *site) (*renew.State, *renew.Plan, err
 	if err != nil {
 		return nil, nil, err
 	}
-	plan := renew.NewPlan(s.cfg, state)
-	plan.Faults = append(lost(state), plan.Faults...)
-	return state, plan, nil
-}
-
-// lost are the faults of flowcert's own files that cannot be read: what they
-// hold may be a root, and nothing is made in place of what may be there.
-func lost(state *renew.State) []renew.Fault {
-	var out []renew.Fault
-	for _, err := range state.Broken {
-		var u *secrets.Unreadable
-		if errors.As(err, &u) && u.Ours {
-			out = append(out, renew.Fault{Target: u.File, Err: err})
-		}
-	}
-	return out
+	return state, renew.NewPlan(s.cfg, state), nil
 }
 
 // refuse prints what keeps flowcert from working and returns the error that

@@ -14,7 +14,7 @@ func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Show everything under management, when it ends and when it is renewed",
-		Long: `Shows every certificate, store and password under management: when it ends, when
+		Long: `Shows every certificate and store under management: when it ends, when
 it is renewed, who refers to it, and whether it is as it should be.
 
 Exit status: 0 the table is complete, 1 error.`,

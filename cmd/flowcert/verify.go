@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,7 +40,6 @@ func (a *app) verify(ctx context.Context, dial bool) error {
 		return err
 	}
 	report := renew.Verify(s.cfg, state)
-	blame(report, lost(state))
 	if dial {
 		a.dialAll(ctx, s, state, report)
 	}
@@ -55,15 +53,6 @@ func (a *app) verify(ctx context.Context, dial bool) error {
 		return exit(exitWaiting)
 	}
 	return nil
-}
-
-// blame makes findings of what is unknown because flowcert's own files are
-// broken: they are wrong, whatever they held.
-func blame(r *renew.Report, broken []renew.Fault) {
-	for _, f := range broken {
-		r.Unknown = slices.DeleteFunc(r.Unknown, func(u renew.Finding) bool { return u.Problem == f.Err.Error() })
-		r.Findings = append(r.Findings, renew.Finding{Target: f.Target, Problem: f.Err.Error(), Hint: hintOf(f.Err)})
-	}
 }
 
 // dialAll asks every server and adds what it found.

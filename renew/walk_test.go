@@ -1,0 +1,252 @@
+package renew
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// running is what the pods of a site have loaded: this test's own idea of it,
+// not the planner's.
+type running struct {
+	trust  map[string][]*x509.Certificate // anchors by client → server
+	leaves map[string][]*x509.Certificate // chain by server
+}
+
+// edgesOfWalk are the edges of the walking site: who verifies whom.
+var edgesOfWalk = [][2]string{{"ep", "flink"}, {"operator", "flink"}, {"flink", "flink"}, {"ep", "db"}, {"flink", "db"}}
+
+const walkConfig = `apiVersion: flowcert.io/v1alpha1
+kind: Config
+namespace: ea
+authority: {secret: {name: corporate-ca}}
+defaults: {key: {algorithm: RSA, size: 2048}}
+eventProcessing: [{name: my-ep}]
+flinkDeployments: [{name: session}]
+flinkOperator: {namespace: flink}
+truststores:
+- publicCAs: false
+  sources: [{name: db, authority: true, servers: [{address: "orders-db:5432"}]}]
+certificates: [{secretName: orders-db-server, dnsNames: [orders-db], key: {algorithm: ECDSA, size: 256}}]
+`
+
+// rolledOut reads what pods would load that start now.
+func (s *testSite) rolledOut(now time.Time) running {
+	s.t.Helper()
+	p := newPlanner(s.cfg, s.observe(now))
+	p.findResources()
+	out := running{trust: map[string][]*x509.Certificate{}, leaves: map[string][]*x509.Certificate{}}
+	secret := func(namespace, name string) *secrets.Secret {
+		return p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}]
+	}
+	anchors := func(secret *secrets.Secret) []*x509.Certificate {
+		if secret == nil {
+			return nil
+		}
+		entries, err := p.trustOf(secret)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return secrets.Certificates(entries)
+	}
+	for _, r := range p.state.resources {
+		refs := deploy.References(r)
+		if r.Kind == deploy.EventProcessingKind {
+			out.trust["ep → flink"], out.trust["ep → db"] = anchors(secret("ea", refs.FlinkTrust)), anchors(secret("ea", refs.TrustStore))
+			continue
+		}
+		out.trust["flink → db"] = anchors(secret("ea", refs.TrustStore))
+		for _, name := range refs.FlinkTLS {
+			id, err := p.storesOf(secret("ea", name))
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			out.trust["flink → flink"], out.leaves["flink"] = id.Roots, id.Chain
+		}
+	}
+	out.trust["operator → flink"] = anchors(secret("flink", operatorSecret))
+	if db := secret("ea", "orders-db-server"); db != nil {
+		id, err := db.Identity(secrets.DefaultKeys())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		out.leaves["db"] = id.Chain
+	}
+	return out
+}
+
+// intact checks every edge in every mixture of what ran before and what starts
+// now. Nothing loaded is nothing to fail.
+func (s *testSite) intact(when string, now time.Time, before, after running) {
+	s.t.Helper()
+	for _, e := range edgesOfWalk {
+		key := e[0] + " → " + e[1]
+		for i, client := range []running{before, after} {
+			for j, server := range []running{before, after} {
+				anchors, chain := client.trust[key], server.leaves[e[1]]
+				if anchors == nil || chain == nil {
+					continue
+				}
+				if err := pki.VerifyChain(pki.JVM(), chain, anchors, "", now); err != nil {
+					s.t.Errorf("%s: %s, client %s, server %s: %v", when, key, age(i), age(j), err)
+				}
+			}
+		}
+	}
+}
+
+func age(i int) string { return []string{"before", "after"}[i] }
+
+// TestWalkThroughACAChange replaces a user's CA, which nobody can cross-sign,
+// and walks to the end: apply, stop after every write, roll out, say so, wait.
+// In every mixture of what ran and what starts every edge must hold.
+func TestWalkThroughACAChange(t *testing.T) {
+	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
+	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
+	s := newSite(t, walkConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
+	s.apply(testNow)
+	ran := s.rolledOut(testNow)
+	for _, e := range edgesOfWalk {
+		if ran.trust[e[0]+" → "+e[1]] == nil || ran.leaves[e[1]] == nil {
+			t.Fatalf("the walk does not see the edge %v", e)
+		}
+	}
+	s.write("ca.yaml", second.manifest(t, second.key, second.cert))
+	now, restarts := testNow, 0
+	for round := 0; round < 6; round++ {
+		now = now.Add(25 * time.Hour)
+		for n := 0; s.stopAfter(n, now); n = 1 { // one write, then the rest one at a time
+			s.intact(fmt.Sprintf("round %d, in between", round), now, ran, s.rolledOut(now))
+			if n == 1 {
+				restarts++
+			}
+		}
+		next := s.rolledOut(now)
+		s.intact(fmt.Sprintf("round %d", round), now, ran, next)
+		plan := s.plan(now)
+		s.noFaults(plan)
+		if len(plan.Actions) > 0 {
+			t.Fatalf("round %d: left to do: %v", round, objects(plan))
+		}
+		ran = next
+		s.sayDeployed(now.Add(time.Minute))
+		if len(plan.Waits) == 0 {
+			break
+		}
+	}
+	for server, chain := range ran.leaves {
+		if err := pki.VerifyChain(pki.JVM(), chain, []*x509.Certificate{second.cert}, "", now); err != nil {
+			t.Errorf("at the end %s is not under the new CA: %v", server, err)
+		}
+	}
+	if restarts == 0 {
+		t.Error("no write was stopped at")
+	}
+}
+
+// TestCABackAndForth: a version that was given up is not taken up again with its
+// old word: what runs is what counts.
+func TestCABackAndForth(t *testing.T) {
+	a := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
+	b := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
+	s := newSite(t, walkConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": a.manifest(t, a.key, a.cert)})
+	s.apply(testNow)
+	ran, now := s.rolledOut(testNow), testNow
+	for i, ca := range []*userCA{b, a, b} {
+		s.write("ca.yaml", ca.manifest(t, ca.key, ca.cert))
+		for range 4 {
+			now = now.Add(26 * time.Hour)
+			plan := s.plan(now)
+			s.noFaults(plan)
+			if err := Apply(context.Background(), plan, s.store, now, func(Action) {}); err != nil {
+				t.Fatal(err)
+			}
+			next := s.rolledOut(now)
+			s.intact(fmt.Sprintf("change %d", i), now, ran, next)
+			ran = next
+			s.sayDeployed(now)
+		}
+		if waits := s.plan(now.Add(26 * time.Hour)).Waits; len(waits) > 0 {
+			t.Errorf("change %d never ends: %v", i, waits)
+		}
+	}
+}
+
+// TestKeepIsOfTheVersionInUse: another format once, then a renewal that is asked
+// for: the version of the earlier format must not be taken for the one to keep.
+func TestKeepIsOfTheVersionInUse(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	s.edit("flowcert.yaml", "[{name: session}]", "[{name: session, tls: {format: PKCS12}}]")
+	s.reload()
+	s.apply(testNow.Add(time.Hour))
+	at := testNow.Add(2 * time.Hour)
+	marked, err := Wish(s.plan(at), s.observe(at), "flinkDeployment/ea/session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range marked {
+		if err := s.store.UpdateSecret(context.Background(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.apply(at)
+}
+
+// TestNamelessClient: a client certificate needs no DNS name.
+func TestNamelessClient(t *testing.T) {
+	s := newSite(t, testConfig+"certificates: [{secretName: kafka-client, usages: [client]}, {secretName: by-address, ipAddresses: [10.0.0.1]}]\n",
+		map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+}
+
+// TestOthersStayInAFixedSecret: what somebody else put into a Secret that is
+// updated in place survives a renewal.
+func TestOthersStayInAFixedSecret(t *testing.T) {
+	s := newSite(t, testConfig+"certificates: [{secretName: db-server, dnsNames: [db]}]\n", map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	secret := s.version(testNow, "certificate/ea/db-server", secrets.RoleCertificate)
+	secret.Labels["team"], secret.Annotations["note"], secret.Data["dhparams"] = "orders", "ours", []byte("x")
+	if err := s.store.UpdateSecret(context.Background(), secret); err != nil {
+		t.Fatal(err)
+	}
+	due := testNow.AddDate(0, 10, 0)
+	s.apply(due)
+	after := s.version(due, "certificate/ea/db-server", secrets.RoleCertificate)
+	if after.Labels["team"] == "" || after.Annotations["note"] == "" || len(after.Data["dhparams"]) == 0 {
+		t.Errorf("lost: labels %v, annotations %v, keys %v", after.Labels, after.Annotations, after.Keys())
+	}
+}
+
+// TestNothingGoesSilentlyUnmanaged: what is taken out of the configuration while
+// it is wired is named.
+func TestNothingGoesSilentlyUnmanaged(t *testing.T) {
+	for _, change := range [][2]string{{"[{name: my-ep}]", "[]"}, {"[{name: session}]", "[{name: session, tls: {rest: false, internal: false}}]"}} {
+		s := quickSite(t)
+		s.apply(testNow)
+		s.edit("flowcert.yaml", change[0], change[1])
+		s.reload()
+		if notices := strings.Join(s.plan(testNow).Notices, "\n"); !strings.Contains(notices, "nothing renews") {
+			t.Errorf("%s: nobody is told: %s", change[1], notices)
+		}
+	}
+}
+
+// TestMetadataRestartsNothing: an edit of annotations alone names no restart.
+func TestMetadataRestartsNothing(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	s.edit("flink.yaml", "flowcert.io/root: ", "flowcert.io/root: f00")
+	for _, a := range s.plan(testNow).Actions {
+		if a.Disturbs() != "" {
+			t.Errorf("%s: restarts %s", a.Object(), a.Disturbs())
+		}
+	}
+}
