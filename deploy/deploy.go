@@ -73,6 +73,10 @@ func (r Resource) Paused() bool { return r.annotation(PauseAnnotation) == "true"
 // Root returns the fingerprint of the root that the resource was last wired to.
 func (r Resource) Root() string { return r.annotation(RootAnnotation) }
 
+// Unrecorded reports whether the resource was wired by flowcert and has lost the
+// record of it.
+func (r Resource) Unrecorded() bool { return r.Root() != "" && r.annotation(EditsAnnotation) == "" }
+
 func (r Resource) annotation(name string) string {
 	s, _ := getString(r.Object, metadataAnnotation(name))
 	return s

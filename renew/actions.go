@@ -62,6 +62,7 @@ type MakeLeaf struct {
 	Namespace string
 	FixedName string // of a Secret that is updated in place; empty: a new version
 	Replaces  *secrets.Secret
+	Spoilt    []string // names of versions that are not what their name says
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
 	Roots     []*x509.Certificate // trusted beside the leaf

@@ -211,7 +211,7 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 	}
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.FixedName}, a.Target, a.Role, r.now)
 	if a.FixedName == "" {
-		s.Name = secrets.VersionName(a.Prefix, a.content(id)...)
+		s.Name = a.name(id)
 	}
 	if err := a.fill(s, id); err != nil {
 		return err
@@ -219,6 +219,10 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 	if a.FixedName != "" {
 		s.Immutable = false
 		a.keepOthers(s)
+		a.Version.Secret = s
+		return r.store.UpdateSecret(ctx, s)
+	}
+	if a.Keep != nil && slices.Contains(a.Spoilt, s.Name) {
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
 	}
@@ -306,8 +310,8 @@ func check(chain, roots []*x509.Certificate, req pki.LeafRequest, now time.Time)
 	return nil
 }
 
-// content is what names a version: everything public in it.
-func (a *MakeLeaf) content(id secrets.Identity) []string {
+// name is that of a version with this content: everything public in it.
+func (a *MakeLeaf) name(id secrets.Identity) string {
 	var out []string
 	for _, c := range slices.Concat(id.Chain, id.Roots) {
 		out = append(out, pki.Fingerprint(c))
@@ -316,7 +320,7 @@ func (a *MakeLeaf) content(id secrets.Identity) []string {
 	for _, f := range a.Shape.also {
 		out = append(out, string(f))
 	}
-	return out
+	return secrets.VersionName(a.Prefix, out...)
 }
 
 // fill writes the leaf into the Secret in its shape.

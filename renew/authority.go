@@ -197,7 +197,7 @@ func (p *planner) makeRoot() {
 		Request: pki.RootRequest{Subject: self.Subject, NotBefore: p.state.Now.Add(-backdate), NotAfter: end},
 		Key:     self.Key,
 	})
-	p.item(Item{Target: a.target, Role: secrets.RoleRoot, Name: ref.Name, NotAfter: end, State: "to be made"})
+	p.item(Item{Target: a.target, Role: secrets.RoleRoot, Name: ref.Name, NotAfter: end, Loaded: "-", State: stateToBeMade})
 }
 
 // taken reports, as a fault, that somebody else's Secret has the name.

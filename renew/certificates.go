@@ -2,7 +2,9 @@ package renew
 
 import (
 	"crypto/x509"
+	"fmt"
 	"net"
+	"regexp"
 	"slices"
 
 	"github.com/flowcert/flowcert/config"
@@ -10,12 +12,19 @@ import (
 	"github.com/flowcert/flowcert/secrets"
 )
 
+// reserved are names that flowcert gives to roots and to versions.
+var reserved = regexp.MustCompile(`-root-g[0-9]+$|-[0-9a-f]{10}$`)
+
 // planCertificates plans everything else that is to have a certificate: a
 // database, a gateway. Nothing of ours mounts them, so by default their Secret
 // has a fixed name and is updated in place.
 func (p *planner) planCertificates() {
 	for _, c := range p.cfg.Certificates {
 		target := c.Target().String()
+		if reserved.MatchString(c.SecretName) {
+			p.fault(p.cfg.At(c.Line), fmt.Errorf("certificates: %s looks like the name of a Secret that flowcert makes itself", c.SecretName), "give it another name")
+			continue
+		}
 		w := leafWant{
 			slot:      slot{target, secrets.RoleCertificate},
 			namespace: c.Namespace, prefix: c.SecretName,

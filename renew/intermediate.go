@@ -155,7 +155,7 @@ func (p *planner) makeIntermediate(namespace string, names []string) *issuer {
 			Constraints: p.constraints(namespace, names),
 		},
 	})
-	p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: v.Name(), NotAfter: p.intermediateEnd(), Loaded: "-", State: "to be made"})
+	p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: v.Name(), NotAfter: p.intermediateEnd(), Loaded: "-", State: stateToBeMade})
 	return &issuer{version: v, end: p.intermediateEnd()}
 }
 

@@ -16,7 +16,11 @@ import (
 	"github.com/flowcert/flowcert/secrets"
 )
 
-const stateOK = "ok"
+// States of an item that is as it should be, or not there yet.
+const (
+	stateOK       = "ok"
+	stateToBeMade = "to be made"
+)
 
 // leafWant is what a leaf, and the Secret that holds it, should be.
 type leafWant struct {
@@ -57,6 +61,7 @@ type candidate struct {
 type verdict struct {
 	reason string
 	keep   bool
+	due    bool // nothing is broken: a change is due
 }
 
 // leafChecks look for faults, the gravest first. A name is the fault it finds.
@@ -144,13 +149,13 @@ func nearEnd(p *planner, w leafWant, c candidate) verdict {
 	if gain < w.validity/4 {
 		return verdict{}
 	}
-	return verdict{reason: "it ends on " + day(leaf.NotAfter)}
+	return verdict{reason: "it ends on " + day(leaf.NotAfter), due: true}
 }
 
 // askedFor finds the wish that flowcert renew recorded on this very version.
 func askedFor(_ *planner, _ leafWant, c candidate) verdict {
 	if at := c.secret.Annotations[wishAnnotation]; at != "" {
-		return verdict{reason: "its renewal was asked for at " + at}
+		return verdict{reason: "its renewal was asked for at " + at, due: true}
 	}
 	return verdict{}
 }
@@ -159,7 +164,7 @@ func askedFor(_ *planner, _ leafWant, c candidate) verdict {
 // next version.
 func wrongRoots(p *planner, _ leafWant, c candidate) verdict {
 	if len(appendNew(c.id.Roots, p.authority.certificates())) > len(c.id.Roots) {
-		return verdict{reason: "the authority has a new root", keep: true}
+		return verdict{reason: "the authority's root is not beside it", keep: true}
 	}
 	return verdict{}
 }
@@ -219,7 +224,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	reason, keep := firstReason(verdicts)
 	roots := p.roots(w.slot, w.namespace, w.faces)
 	if keep != nil {
-		return p.newLeaf(w, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
+		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
 	}
 	i := p.issuerFor(w.namespace, w.allNames())
 	end := earlier(p.state.Now.Add(w.validity), i.end)
@@ -234,10 +239,10 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 				return p.stay(w, ready, reason), nil
 			}
 			// Trust comes first: the same leaf, with the new roots beside the old.
-			return p.newLeaf(w, "the new root has to be trusted first", &current.id, &issuer{}, appendNew(roots, current.id.Roots), current.id.Chain[0].NotAfter)
+			return p.newLeaf(w, verdicts, "the new root has to be trusted first", &current.id, &issuer{}, appendNew(roots, current.id.Roots), current.id.Chain[0].NotAfter)
 		}
 	}
-	return p.newLeaf(w, reason, keep, i, roots, end)
+	return p.newLeaf(w, verdicts, reason, nil, i, roots, end)
 }
 
 // trusting finds a version of the leaf in use that has every root beside it: the
@@ -252,22 +257,26 @@ func trusting(verdicts []judged, current candidate, roots []*x509.Certificate) (
 }
 
 // newLeaf plans a new version: with a new leaf, or around the one that is kept.
-func (p *planner) newLeaf(w leafWant, reason string, keep *secrets.Identity, i *issuer, roots []*x509.Certificate, end time.Time) (*Version, []Action) {
+func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secrets.Identity, i *issuer, roots []*x509.Certificate, end time.Time) (*Version, []Action) {
 	shape := p.withPasswords(w)
 	v := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Known: w.fixedName, Values: map[string]string{
 		secrets.Password: shape.keyPassword, secrets.TrustPassword: shape.trustPassword,
 	}}
 	p.reasons[v] = reason
-	p.item(Item{Target: w.target, Role: w.role, Name: v.Name(), NotAfter: end, Loaded: "-", State: reason})
-	return v, []Action{&MakeLeaf{
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Because: reason, Issuer: i.version, Above: i.chain, Roots: roots, NewRoot: p.newRoot(),
+	p.newItem(w, v, have, reason)
+	step := &MakeLeaf{
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Roots: roots, NewRoot: p.newRoot(),
 		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,
 			Server: slices.Contains(w.usages, x509.ExtKeyUsageServerAuth), Client: slices.Contains(w.usages, x509.ExtKeyUsageClientAuth),
 			NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
 		},
-	}}
+	}
+	if keep != nil && step.NewRoot == nil && w.fixedName == "" {
+		step.Known = step.name(secrets.Identity{Key: keep.Key, Chain: keep.Chain, Roots: roots})
+	}
+	return v, []Action{step}
 }
 
 // replacedInPlace is the Secret that a fixed name has now.
@@ -276,6 +285,28 @@ func (p *planner) replacedInPlace(w leafWant) *secrets.Secret {
 		return nil
 	}
 	return p.state.Secrets[secrets.Ref{Namespace: w.namespace, Name: w.fixedName}]
+}
+
+// newItem shows what is there, and why it is to be replaced.
+func (p *planner) newItem(w leafWant, v *Version, have []judged, reason string) {
+	item := Item{Target: w.target, Role: w.role, Name: v.Name(), Loaded: "-", State: stateToBeMade}
+	if len(have) > 0 {
+		current := have[0]
+		item.Name, item.Loaded, item.State, item.Due = current.secret.Name, loaded(w.referenced, current.secret), reason, current.due
+		if current.err == nil {
+			item.NotAfter = current.id.Chain[0].NotAfter
+			item.RenewAt = p.renewAt(w.target, current.id.Chain[0])
+		}
+	}
+	p.item(item)
+}
+
+func names(have []judged) []string {
+	var out []string
+	for _, j := range have {
+		out = append(out, j.secret.Name)
+	}
+	return out
 }
 
 // subject is that of the authority: leaves take all of it but the common name.

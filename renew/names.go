@@ -14,6 +14,9 @@ import (
 // they decide what an intermediate must permit.
 func (p *planner) collectNames() {
 	for _, job := range p.sortedEventProcessing() {
+		if !p.hostsValid(job) {
+			continue
+		}
 		extra := append(deploy.EventProcessingHosts(job.resource), job.config.ExtraDNSNames...)
 		names, err := pki.EventProcessingNames(job.config.Name, job.config.Namespace, p.cfg.ClusterDomain, p.cfg.ClusterAPI, extra)
 		if err != nil {
@@ -50,6 +53,19 @@ func (p *planner) collectNames() {
 	if ns, ok := p.operatorNamespace(); ok {
 		p.needNames(ns, []string{operatorName})
 	}
+}
+
+// hostsValid checks the names that people write, so that the message can say
+// where they stand.
+func (p *planner) hostsValid(job *eventProcessingJob) bool {
+	valid := true
+	for _, host := range deploy.EventProcessingHosts(job.resource) {
+		if err := pki.CheckDNSName(host); err != nil {
+			p.fault(job.resource.Where(), fmt.Errorf("spec.authoring.endpoints[].host: %w", err), "give a DNS name alone, without scheme, port or path")
+			valid = false
+		}
+	}
+	return valid
 }
 
 // needNames notes the names of one leaf.

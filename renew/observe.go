@@ -182,10 +182,11 @@ func (s *State) resource(kind, namespace, name string) (deploy.Resource, error) 
 	case 1:
 		return found[0], nil
 	case 0:
-		return deploy.Resource{}, Hinted{
-			Err:  fmt.Errorf("%s is not there%s", target, s.brokenNote()),
-			Hint: s.candidates(kind),
+		hint := s.candidates(kind)
+		if len(s.Broken) > 0 {
+			hint = "mend the file that could not be read, if the resource stands there; otherwise: " + hint
 		}
+		return deploy.Resource{}, Hinted{Err: fmt.Errorf("%s is not there%s", target, s.brokenNote()), Hint: hint}
 	}
 	return deploy.Resource{}, Hinted{
 		Err:  fmt.Errorf("%s stands in two places: %s and %s", target, place(found[0]), place(found[1])),

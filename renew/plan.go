@@ -52,7 +52,8 @@ type Item struct {
 	NotAfter time.Time
 	RenewAt  time.Time
 	Loaded   string // who uses it, as far as is known
-	State    string // ok, or the reason of the action that is planned
+	State    string // ok, to be made, waits (why), or why it is to be replaced
+	Due      bool   // the reason is no damage: a change is due
 }
 
 // Version is a Secret that a plan refers to: one that exists, or one that an
@@ -276,6 +277,9 @@ func (p *planner) noteUnmanaged() {
 			continue
 		}
 		target := r.String()
+		if r.Unrecorded() {
+			p.notice("%s: annotation %s is gone: revert cannot take flowcert's edits out, and at the next renewal they count as somebody else's; put it back", r.Where(), deploy.EditsAnnotation)
+		}
 		if p.wired[target] == nil && p.flinks[target] == nil {
 			p.notice("%s carries flowcert's wiring and is not in flowcert.yaml: nothing renews it; add it, or take the wiring out", target)
 			continue

@@ -9,6 +9,7 @@ import (
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/yamledit"
 )
 
 // Reverted is a resource without flowcert's edits.
@@ -38,6 +39,31 @@ func Reverts(state *State) ([]Reverted, error) {
 		}
 	}
 	return out, nil
+}
+
+// StillReferred names a resource that would refer to a Secret of flowcert's after
+// the reverts; empty if none does. Its record is gone, or somebody changed the
+// field.
+func StillReferred(state *State, reverts []Reverted) (string, error) {
+	after := map[string][]byte{}
+	for _, r := range reverts {
+		after[r.Resource.String()] = r.Source
+	}
+	for _, r := range state.resources {
+		if source, ok := after[r.String()]; ok {
+			obj, err := yamledit.Decode(source)
+			if err != nil {
+				return "", fmt.Errorf("%s: %w", r.Where(), err)
+			}
+			r.Object = obj
+		}
+		for ref := range (&State{resources: []deploy.Resource{r}}).references() {
+			if s := state.Secrets[ref]; s != nil && s.Ours() {
+				return fmt.Sprintf("%s: still refers to %s", r.Where(), ref), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // Removable lists flowcert's own Secrets less the roots', sorted by name.

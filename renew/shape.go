@@ -52,7 +52,7 @@ func wrongFormat(_ *planner, w leafWant, c candidate) verdict {
 		}
 	}
 	if w.shape.format != "" && formatOf(c.secret) != w.shape.format {
-		return verdict{reason: "its format is to be " + string(w.shape.format), keep: true}
+		return verdict{reason: "its format is to be " + string(w.shape.format), keep: true, due: true}
 	}
 	return verdict{}
 }

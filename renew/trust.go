@@ -62,18 +62,27 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 		}
 		spoilt = append(spoilt, s.Name)
 	}
-	make := &MakeTrust{
+	step := &MakeTrust{
 		Namespace: w.namespace, Because: reason, Format: w.format, Spoilt: spoilt,
 		Entries: want, Sources: sources, NewRoot: p.newRootFor(w.authority), Alias: w.authority,
 		Password: w.password, PasswordFrom: w.passwordFrom, PasswordVersion: p.passwordVersion(w),
 		Version: &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Values: map[string]string{secrets.Password: w.password}},
 	}
-	if make.NewRoot == nil {
-		make.Known = make.name(want)
+	if step.NewRoot == nil {
+		step.Known = step.name(want)
 	}
-	p.reasons[make.Version] = reason
-	p.item(Item{Target: w.target, Role: w.role, Name: make.Name(), NotAfter: firstEnd(want), Loaded: "-", State: reason})
-	return make.Version, []Action{make}
+	p.reasons[step.Version] = reason
+	item := Item{Target: w.target, Role: w.role, Name: step.Name(), Loaded: "-", State: stateToBeMade}
+	if have := p.trustVersions(w); len(have) > 0 {
+		item.Name, item.Loaded, item.State = have[0].Name, loaded(w.referenced, have[0]), reason
+		if entries, err := p.trustOf(have[0]); err == nil {
+			item.NotAfter = firstEnd(entries)
+			// What it holds is whole; its sources say that it should hold other.
+			item.Due = true
+		}
+	}
+	p.item(item)
+	return step.Version, []Action{step}
 }
 
 // newRootFor is the root of this plan, if the truststore takes the authority's.

@@ -132,6 +132,11 @@ func (p *planner) sources(i int, t config.Truststore) ([]truststore.Source, erro
 		if len(certs) == 0 {
 			errs = append(errs, fmt.Errorf("source %s: every certificate in it has ended or is distrusted", source.Name))
 		}
+		for _, c := range certs {
+			if !c.IsCA && !pki.IsSelfSigned(c) {
+				p.notice("truststore %s, source %s: %q is a server's own certificate, not a CA: connections fail when that server renews it; better give its issuer %q", t.Name, source.Name, c.Subject.CommonName, c.Issuer.CommonName)
+			}
+		}
 		out = append(out, truststore.Source{Name: source.Name, Certificates: certs})
 	}
 	if public := p.state.PublicCAs[i]; public.Err != nil {
@@ -221,16 +226,16 @@ func (p *planner) truststorePassword(t config.Truststore) (password string, from
 		return "", nil, fmt.Errorf("password: %s is not there", ref)
 	}
 	v := &Version{Target: truststoreTarget(t.Namespace, t.Name), Role: secrets.RolePassword, Known: ref.Name}
-	make := &MakePassword{Version: v, Ref: ref, Key: secrets.Password, Because: "there is none yet"}
+	step := &MakePassword{Version: v, Ref: ref, Key: secrets.Password, Because: "there is none yet"}
 	for _, namespace := range t.Namespaces() {
 		for _, s := range p.state.versions[slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}] {
-			if password := usable(s, secrets.Password); password != "" && make.Value == "" {
-				make.Value, make.Because = password, "it is gone; the one in use is written again"
+			if password := usable(s, secrets.Password); password != "" && step.Value == "" {
+				step.Value, step.Because = password, "it is gone; the one in use is written again"
 			}
 		}
 	}
-	p.act(make)
-	return make.Value, v.unlessKnown(make.Value), nil
+	p.act(step)
+	return step.Value, v.unlessKnown(step.Value), nil
 }
 
 func (v *Version) unlessKnown(value string) *Version {

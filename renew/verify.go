@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -21,6 +22,8 @@ type Report struct {
 	Findings []Finding
 	// Unknown could not be checked. It is never success.
 	Unknown []Finding
+	// Due is well today; the next apply has something to do, or waits.
+	Due []Finding
 }
 
 // Finding is one thing that is wrong, or that could not be checked.
@@ -47,12 +50,7 @@ func Verify(cfg *config.Config, state *State) *Report {
 	for _, f := range plan.Faults {
 		r.finding(f.Target, f.Err.Error(), hintOf(f.Err))
 	}
-	for _, a := range plan.Actions {
-		r.finding(a.Object(), a.Reason(), "flowcert plan shows what would mend it")
-	}
-	for _, w := range plan.Waits {
-		r.finding(w.Target, "waits: "+w.For, "")
-	}
+	compare(r, plan, state)
 	p := newPlanner(cfg, state)
 	p.findResources()
 	inUse := map[string]bool{}
@@ -71,6 +69,55 @@ func Verify(cfg *config.Config, state *State) *Report {
 	p.verifyReferences(r)
 	p.verifyEdges(r)
 	return r
+}
+
+// compare reports what is not as the configuration wants it: damage and what is
+// missing as findings, what is due or waits apart.
+func compare(r *Report, plan *Plan, state *State) {
+	const hint = "flowcert plan shows what would mend it"
+	for _, i := range plan.Items {
+		what := i.Target + ": " + i.Name
+		switch {
+		case i.State == stateOK:
+		case i.State == stateToBeMade:
+			r.finding(what, "there is none yet", hint)
+		case strings.HasPrefix(i.State, "waits"): // said below, with what it waits for
+		case i.Due:
+			r.Due = append(r.Due, Finding{what, i.State, ""})
+		default:
+			r.finding(what, i.State, hint)
+		}
+	}
+	for _, a := range plan.Actions {
+		rewire, ok := a.(*Rewire)
+		if ok && !slices.ContainsFunc(rewire.Wiring.versions(), func(v *Version) bool { return v != nil && v.Secret == nil }) {
+			r.finding(rewire.Resource.Where(), a.Reason(), hint)
+		}
+	}
+	for _, w := range plan.Waits {
+		r.Due = append(r.Due, Finding{w.Target, "waits: " + w.For, ""})
+	}
+	unmanaged(r, plan, state)
+}
+
+// unmanaged looks at Secrets of ours that something refers to and that the
+// configuration does not keep any more.
+func unmanaged(r *Report, plan *Plan, state *State) {
+	kept := map[string]bool{}
+	for _, i := range plan.Items {
+		kept[i.Name] = true
+	}
+	p := newPlanner(nil, state)
+	for ref := range state.references() {
+		s := state.Secrets[ref]
+		if s == nil || !s.Ours() || kept[s.Name] {
+			continue
+		}
+		r.Checked++
+		if err := p.verifySecret(s); err != nil {
+			r.finding(ref.String(), err.Error(), "something refers to it, and flowcert.yaml does not keep it: add its workload, or take the wiring out")
+		}
+	}
 }
 
 func hintOf(err error) string {
@@ -130,8 +177,10 @@ func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
 
 // dataKeys are those under which the Secret's reader looks.
 func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
-	if job, ok := p.wired[s.Target()]; ok {
-		return deploy.EventProcessingDataKeys(job.resource)
+	for _, r := range p.state.resources {
+		if r.String() == s.Target() && r.Kind == deploy.EventProcessingKind {
+			return deploy.EventProcessingDataKeys(r)
+		}
 	}
 	return secrets.DefaultKeys()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -248,5 +249,83 @@ func TestMetadataRestartsNothing(t *testing.T) {
 		if a.Disturbs() != "" {
 			t.Errorf("%s: restarts %s", a.Object(), a.Disturbs())
 		}
+	}
+}
+
+// TestSpoiltRootsBesideALeaf: a wrong ca.crt is put right in place, around the
+// same key: the name of the Secret says what it holds.
+func TestSpoiltRootsBesideALeaf(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	const target = "eventProcessing/ea/my-ep"
+	before := s.version(testNow, target, secrets.RoleCertificate)
+	stranger := newCA(t, "somebody else", testNow.AddDate(-1, 0, 0))
+	s.replaceData(target, secrets.RoleCertificate, secrets.CACert, pki.EncodeCertificates(stranger.root))
+	plan := s.apply(testNow)
+	after := s.version(testNow, target, secrets.RoleCertificate)
+	if len(plan.Actions) != 1 || after.Name != before.Name || string(after.Data[secrets.TLSCert]) != string(before.Data[secrets.TLSCert]) {
+		t.Errorf("actions %v; %s became %s", objects(plan), before.Name, after.Name)
+	}
+	if string(after.Data[secrets.CACert]) == string(pki.EncodeCertificates(stranger.root)) {
+		t.Error("the wrong root is still there")
+	}
+}
+
+// TestReservedNames: a certificate's Secret cannot take the place of a root or of
+// a version.
+func TestReservedNames(t *testing.T) {
+	for _, name := range []string{"ea-root-g1", "my-ep-cert-0123456789"} {
+		s := newSite(t, testConfig+"certificates: [{secretName: "+name+", dnsNames: [db]}]\n", map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+		plan := s.plan(testNow)
+		if len(plan.Faults) != 1 || !strings.Contains(plan.Faults[0].Err.Error(), "looks like the name of a Secret that flowcert makes itself") {
+			t.Errorf("%s: %v", name, plan.Faults)
+		}
+	}
+}
+
+// TestVerifyTellsDueFromWrong: a renewal that is due is not damage, and what
+// nobody keeps any more is looked at too.
+func TestVerifyTellsDueFromWrong(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	due := testNow.AddDate(0, 10, 0)
+	report := Verify(s.cfg, s.observe(due))
+	if len(report.Findings) > 0 || len(report.Due) == 0 {
+		t.Errorf("near the end: wrong %v, due %v", report.Findings, report.Due)
+	}
+	s.edit("flowcert.yaml", "[{name: my-ep}]", "[]")
+	s.reload()
+	after := Verify(s.cfg, s.observe(testNow.AddDate(1, 1, 0))).Findings
+	if !strings.Contains(fmt.Sprint(after), "flowcert.yaml does not keep it") {
+		t.Errorf("an unmanaged certificate that ended: %v", after)
+	}
+}
+
+// TestLostRecord: where the record of the edits is gone, somebody is told, and
+// no Secret is removed that a manifest still refers to.
+func TestLostRecord(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	lines := strings.SplitAfter(s.files()["ep.yaml"], "\n")
+	s.write("ep.yaml", strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, deploy.EditsAnnotation) }), ""))
+	if notices := strings.Join(s.plan(testNow).Notices, "\n"); !strings.Contains(notices, "is gone: revert cannot take") {
+		t.Errorf("nobody is told: %s", notices)
+	}
+	state := s.observe(testNow)
+	reverts, err := Reverts(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if referred, err := StillReferred(state, reverts); err != nil || !strings.Contains(referred, "still refers to secret ea/my-ep-") {
+		t.Errorf("%q, %v", referred, err)
+	}
+}
+
+// TestLeafAsSource: a server's own certificate among the sources is named.
+func TestLeafAsSource(t *testing.T) {
+	chain, _ := newCA(t, "database CA", testNow.AddDate(-1, 0, 1)).serving(t, testNow.Add(-backdate))
+	s := newSite(t, testConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "db.pem": string(pki.EncodeCertificates(chain[0]))})
+	if notices := strings.Join(s.plan(testNow).Notices, "\n"); !strings.Contains(notices, "a server's own certificate, not a CA") {
+		t.Errorf("nobody is told: %s", notices)
 	}
 }

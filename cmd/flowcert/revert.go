@@ -110,6 +110,13 @@ func planRevert(s *site, state *renew.State, deleteSecrets bool) ([]renew.Revert
 	if deleteSecrets {
 		// The root's key stays: nobody can make that again.
 		remove = renew.Removable(state)
+		referred, err := renew.StillReferred(state, reverts)
+		if err != nil {
+			return nil, nil, err
+		}
+		if referred != "" {
+			return nil, nil, hinted(errors.New(referred), "its record of flowcert's edits is gone, or somebody changed the field: take the reference out by hand first, or revert without --delete-secrets")
+		}
 	}
 	if len(files)+len(remove) > 0 {
 		err = s.store.CheckWritable(files)

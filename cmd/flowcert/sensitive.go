@@ -57,6 +57,9 @@ func (h *hiding) find(n *yaml.Node, at place) {
 		return
 	}
 	h.left--
+	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "PRIVATE KEY") {
+		at.sensitive = true // whatever it is called
+	}
 	switch n.Kind {
 	case yaml.DocumentNode:
 		for _, c := range n.Content {

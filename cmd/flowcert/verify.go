@@ -78,11 +78,15 @@ func (a *app) printReport(r *renew.Report) error {
 			Checked  int           `json:"checked"`
 			Findings []findingJSON `json:"findings"`
 			Unknown  []findingJSON `json:"unknown"`
-		}{r.Checked, findingsOutput(r.Findings), findingsOutput(r.Unknown)})
+			Due      []findingJSON `json:"due"`
+		}{r.Checked, findingsOutput(r.Findings), findingsOutput(r.Unknown), findingsOutput(r.Due)})
 	}
 	for _, f := range r.Findings {
 		a.print("%s %s\n", a.paint(a.stdout, red, "wrong  "), about(f))
 		a.printHint(f.Hint)
+	}
+	for _, f := range r.Due {
+		a.print("%s %s: %s\n", a.paint(a.stdout, cyan, "due    "), f.Target, f.Problem)
 	}
 	for _, f := range r.Unknown {
 		a.print("%s %s\n", a.paint(a.stdout, yellow, "unknown"), about(f))

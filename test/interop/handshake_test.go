@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -36,6 +37,10 @@ func (s site) generation(t testing.TB, label string) generation {
 	t.Helper()
 	g := generation{label: label, state: s.read(t)}
 	g.flink, g.ep = g.state.flink(t, namespace, "session-cluster-prod"), g.state.eventProcessing(t, namespace, "my-ep")
+	own := g.ep.env.text(t, "env", "JAVA_TOOL_OPTIONS", "value") + " " + g.flink.conf["env.java.opts.taskmanager"]
+	if !strings.HasPrefix(own, "-Dsite.option=kept ") || !strings.Contains(own, " -XX:+UseParallelGC -XX:ParallelGCThreads=2 ") {
+		t.Errorf("the site's own JVM options are gone: %s", own)
+	}
 	return g
 }
 
@@ -73,6 +78,10 @@ func rotated(t testing.TB, format, key string, before, after authority) (old, re
 	}
 	if old.flink.conf["kubernetes.secrets"] == renewed.flink.conf["kubernetes.secrets"] {
 		t.Fatal("kubernetes.secrets did not change with the renewal")
+	}
+	was, is := old.certificate(t, namespace, "my-ep"), renewed.certificate(t, namespace, "my-ep")
+	if bytes.Equal(read(t, chainOf(t, was["tls.crt"]).others), read(t, chainOf(t, is["tls.crt"]).others)) {
+		t.Fatal("the intermediate did not change with the renewal")
 	}
 	samePasswords(t, old, renewed)
 	s.verify(t, 0)
