@@ -1,0 +1,177 @@
+package renew
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
+	id, err := a.identity(r)
+	if err != nil {
+		return err
+	}
+	if refused := MayServe(inUse(a.Edges), Serving{Chain: id.Chain, From: r.now}); a.Keep == nil && len(refused) > 0 {
+		return errors.New(refused[0].String())
+	}
+	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.FixedName}, a.Target, a.Role, r.now)
+	if a.FixedName == "" {
+		s.Name = a.name(id)
+	}
+	if err := a.fill(s, id); err != nil {
+		return err
+	}
+	if a.FixedName != "" {
+		s.Immutable = false
+		a.keepOthers(s)
+		a.Version.Secret = s
+		return r.store.UpdateSecret(ctx, s)
+	}
+	if a.Keep != nil && slices.Contains(a.Spoilt, s.Name) {
+		a.Version.Secret = s
+		return r.store.UpdateSecret(ctx, s)
+	}
+	return r.create(ctx, a.Version, s)
+}
+
+// ourKeys are the data keys that flowcert writes beside a leaf.
+var ourKeys = []string{
+	secrets.CACert, secrets.TLSCert, secrets.TLSKey, secrets.Password, secrets.TrustPassword,
+	secrets.KeyStoreFile(truststore.JKS), secrets.KeyStoreFile(truststore.PKCS12), secrets.TrustFile(truststore.JKS), secrets.TrustFile(truststore.PKCS12),
+}
+
+// keepOthers takes over, into a Secret that is updated in place, what others put
+// there, and the chain that it held: it may still be served.
+func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
+	old := a.Replaces
+	if old == nil {
+		return
+	}
+	s.Type = old.Type
+	for k, v := range old.Labels {
+		if _, ours := s.Labels[k]; !ours {
+			s.Labels[k] = v
+		}
+	}
+	for k, v := range old.Annotations {
+		if !strings.HasPrefix(k, "flowcert.io/") {
+			s.Annotations[k] = v
+		}
+	}
+	for k, v := range old.Data {
+		if !slices.Contains(ourKeys, k) {
+			s.Data[k] = v
+		}
+	}
+	if chain := old.Data[secrets.TLSCert]; a.Keep == nil && len(chain) > 0 {
+		s.Annotations[earlierAnnotation] = string(chain)
+	}
+}
+
+// identity is the leaf that goes into the Secret: the one that is kept, or a
+// new one under the issuer.
+func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
+	roots := slices.Concat(a.Roots, r.roots)
+	if a.Keep != nil {
+		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: roots}, nil
+	}
+	key, err := r.key(a)
+	if err != nil {
+		return secrets.Identity{}, err
+	}
+	issuer, issued, err := r.issuer(a.Issuer)
+	if err != nil {
+		return secrets.Identity{}, err
+	}
+	req := a.Request
+	req.Key = key
+	leaf, err := pki.NewLeaf(issuer, req)
+	if err != nil {
+		return secrets.Identity{}, err
+	}
+	above := a.Above
+	if above == nil {
+		above = issued.Chain
+	}
+	chain := append([]*x509.Certificate{leaf}, slices.DeleteFunc(slices.Clone(above), pki.IsSelfSigned)...)
+	return secrets.Identity{Key: key, Chain: chain, Roots: roots}, check(chain, roots, req, r.now)
+}
+
+// check verifies a new leaf as its clients will, before anything is written.
+func check(chain, roots []*x509.Certificate, req pki.LeafRequest, now time.Time) error {
+	p := pki.JVM()
+	if !req.Server {
+		p.Usage = x509.ExtKeyUsageClientAuth
+	}
+	names := append([]string{""}, req.DNSNames...)
+	for _, ip := range req.IPAddresses {
+		names = append(names, ip.String())
+	}
+	for _, name := range names {
+		if err := pki.VerifyUntil(p, chain, roots, name, now, chain[0].NotAfter); err != nil {
+			return fmt.Errorf("the new certificate does not verify for %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// name is that of a version with this content: everything public in it.
+func (a *MakeLeaf) name(id secrets.Identity) string {
+	var out []string
+	for _, c := range slices.Concat(id.Chain, id.Roots) {
+		out = append(out, pki.Fingerprint(c))
+	}
+	out = append(out, a.Shape.data.CA, a.Shape.data.Certificate, a.Shape.data.Key, string(a.Shape.format))
+	for _, f := range a.Shape.also {
+		out = append(out, string(f))
+	}
+	return secrets.VersionName(a.Prefix, out...)
+}
+
+// fill writes the leaf into the Secret in its shape.
+func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
+	if a.Shape.format == "" {
+		if err := s.PutIdentity(id, a.Shape.data); err != nil || len(a.Shape.also) == 0 {
+			return err
+		}
+		return a.fillStores(s, id, a.Shape.also...)
+	}
+	if a.Shape.onePassword == "" && a.Shape.passwordFrom == nil {
+		return a.fillStores(s, id, a.Shape.format)
+	}
+	password := a.Shape.onePassword
+	if password == "" {
+		var err error
+		if password, err = a.Shape.passwordFrom.password(); err != nil {
+			return err
+		}
+	}
+	return s.PutStores(a.Shape.format, id, password, password)
+}
+
+// fillStores writes stores with two passwords, which lie beside them.
+func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, formats ...truststore.Format) error {
+	key, err := orGenerate(a.Shape.keyPassword)
+	if err != nil {
+		return err
+	}
+	trust, err := orGenerate(a.Shape.trustPassword)
+	if err != nil {
+		return err
+	}
+	s.Data[secrets.Password], s.Data[secrets.TrustPassword] = []byte(key), []byte(trust)
+	for _, f := range formats {
+		if err := s.PutStores(f, id, key, trust); err != nil {
+			return err
+		}
+	}
+	return nil
+}
