@@ -329,3 +329,62 @@ func TestLeafAsSource(t *testing.T) {
 		t.Errorf("nobody is told: %s", notices)
 	}
 }
+
+// TestGivenUpLeafStaysGivenUp: a version of which the user has said that it is
+// replaced everywhere is not taken up again when its successor is lost.
+func TestGivenUpLeafStaysGivenUp(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	const target = "eventProcessing/ea/my-ep"
+	first := s.version(testNow, target, secrets.RoleCertificate)
+	marked, err := Wish(s.plan(testNow), s.observe(testNow), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range marked {
+		if err := s.store.UpdateSecret(context.Background(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := testNow.Add(time.Hour)
+	s.apply(later)
+	s.sayDeployed(later)
+	second := s.version(later, target, secrets.RoleCertificate)
+	if err := s.store.DeleteSecret(context.Background(), second); err != nil {
+		t.Fatal(err)
+	}
+	given := s.observe(later).Secrets[first.Ref]
+	delete(given.Annotations, wishAnnotation) // whole and valid, but for the user's word
+	if err := s.store.UpdateSecret(context.Background(), given); err != nil {
+		t.Fatal(err)
+	}
+	s.apply(later)
+	if got := s.version(later, target, secrets.RoleCertificate).Name; got == first.Name || got == second.Name {
+		t.Errorf("%s is in use again", got)
+	}
+}
+
+// TestEarlierChainCounts: who loaded a Secret before it was updated in place may
+// serve the chain that it held, until the user's word and the soak time.
+func TestEarlierChainCounts(t *testing.T) {
+	s := newSite(t, testConfig+"certificates: [{secretName: db-server, dnsNames: [db]}]\n", map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	leaves := func(now time.Time) int {
+		return len(newPlanner(s.cfg, s.observe(now)).certificateLeaves(s.cfg.Certificates[0]))
+	}
+	if got := leaves(testNow); got != 1 {
+		t.Errorf("%d chains at first, want 1", got)
+	}
+	due := testNow.AddDate(0, 10, 0)
+	s.apply(due)
+	if got := leaves(due); got != 2 {
+		t.Errorf("%d chains after an update in place, want 2", got)
+	}
+	s.sayDeployed(due)
+	if got := leaves(due.Add(23 * time.Hour)); got != 2 {
+		t.Errorf("%d chains within the soak time, want 2", got)
+	}
+	if got := leaves(due.Add(24 * time.Hour)); got != 1 {
+		t.Errorf("%d chains after the soak time, want 1", got)
+	}
+}
