@@ -59,11 +59,7 @@ func (a *app) meant(simulate bool) error {
 
 // apply runs one pass, looks again, and reports.
 func (a *app) apply(ctx context.Context, deployed bool) error {
-	s, err := a.open()
-	if err != nil {
-		return err
-	}
-	unlock, err := s.store.Lock()
+	s, unlock, err := a.openLocked()
 	if err != nil {
 		return err
 	}

@@ -40,11 +40,7 @@ Exit status: 0 the wish is recorded, 1 error; then nothing has been written.`,
 }
 
 func (a *app) wish(ctx context.Context, target string) error {
-	s, err := a.open()
-	if err != nil {
-		return err
-	}
-	unlock, err := s.store.Lock()
+	s, unlock, err := a.openLocked()
 	if err != nil {
 		return err
 	}

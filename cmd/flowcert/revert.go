@@ -35,11 +35,7 @@ written.`,
 }
 
 func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
-	s, err := a.open()
-	if err != nil {
-		return err
-	}
-	unlock, err := s.store.Lock()
+	s, unlock, err := a.openLocked()
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,18 @@ func (a *app) open() (*site, error) {
 	return &site{cfg: cfg, store: store, dir: a.dir}, nil
 }
 
+// openLocked opens the directory for writing: no other flowcert is at work in it
+// until unlock is called.
+func (a *app) openLocked() (s *site, unlock func(), err error) {
+	if s, err = a.open(); err != nil {
+		return nil, nil, err
+	}
+	if unlock, err = s.store.Lock(); err != nil {
+		return nil, nil, err
+	}
+	return s, unlock, nil
+}
+
 func isDirectory(path string) error {
 	info, err := os.Stat(path)
 	switch {
