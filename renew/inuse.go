@@ -1,7 +1,9 @@
 package renew
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -87,6 +89,13 @@ func (s *State) references() map[secrets.Ref]bool {
 		}
 	}
 	return out
+}
+
+// inOrderOf sorts references, so that messages come out the same every time.
+func inOrderOf(references map[secrets.Ref]bool) []secrets.Ref {
+	return slices.SortedFunc(maps.Keys(references), func(a, b secrets.Ref) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
 }
 
 // replaced reports whether something else took a version's place: nothing refers

@@ -57,7 +57,7 @@ func StillReferred(state *State, reverts []Reverted) (string, error) {
 			}
 			r.Object = obj
 		}
-		for ref := range (&State{resources: []deploy.Resource{r}}).references() {
+		for _, ref := range inOrderOf((&State{resources: []deploy.Resource{r}}).references()) {
 			if s := state.Secrets[ref]; s != nil && s.Ours() {
 				return fmt.Sprintf("%s: still refers to %s", r.Where(), ref), nil
 			}

@@ -108,7 +108,7 @@ func unmanaged(r *Report, plan *Plan, state *State) {
 		kept[i.Name] = true
 	}
 	p := newPlanner(nil, state)
-	for ref := range state.references() {
+	for _, ref := range inOrderOf(state.references()) {
 		s := state.Secrets[ref]
 		if s == nil || !s.Ours() || kept[s.Name] {
 			continue
