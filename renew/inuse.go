@@ -34,6 +34,9 @@ func (p *planner) retired(s *secrets.Secret) bool {
 // as in use: the soak time begins with that word.
 func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	at, err := time.Parse(time.RFC3339, s.Annotations[deployedAnnotation])
+	if p.state.compromise() {
+		return at, err == nil
+	}
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
@@ -45,6 +48,9 @@ func (p *planner) whatNext(version string) string {
 				return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
 			}
 		}
+	}
+	if p.state.compromise() {
+		return "roll the resources out, then run flowcert apply --deployed"
 	}
 	return fmt.Sprintf("roll the resources out, then run flowcert apply --deployed, and apply again after %s (rotation.soak)", p.cfg.Rotation.Soak)
 }

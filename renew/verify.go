@@ -197,7 +197,7 @@ func (p *planner) verifyIdentity(id secrets.Identity) error {
 	case p.state.Now.Before(leaf.NotBefore):
 		return fmt.Errorf("the certificate is not valid before %s", leaf.NotBefore.UTC().Format(time.RFC3339))
 	case leaf.IsCA:
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: pool(id.Roots), CurrentTime: p.state.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		_, err := leaf.Verify(x509.VerifyOptions{Roots: pool(id.Roots), Intermediates: pool(id.Chain[1:]), CurrentTime: p.state.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 		return err
 	}
 	for _, usage := range leaf.ExtKeyUsage {

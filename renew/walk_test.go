@@ -109,9 +109,16 @@ func age(i int) string { return []string{"before", "after"}[i] }
 // and walks to the end: apply, stop after every write, roll out, say so, wait.
 // In every mixture of what ran and what starts every edge must hold.
 func TestWalkThroughACAChange(t *testing.T) {
+	t.Run("signing leaves", func(t *testing.T) { walkThroughACAChange(t, walkConfig) })
+	t.Run("signing an intermediate", func(t *testing.T) {
+		walkThroughACAChange(t, strings.Replace(walkConfig, "{name: corporate-ca}", "{name: corporate-ca, intermediate: {key: {algorithm: ECDSA, size: 256}}}", 1))
+	})
+}
+
+func walkThroughACAChange(t *testing.T, configuration string) {
 	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
 	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
-	s := newSite(t, walkConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
+	s := newSite(t, configuration, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
 	s.apply(testNow)
 	ran := s.rolledOut(testNow)
 	for _, e := range edgesOfWalk {

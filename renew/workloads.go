@@ -35,9 +35,9 @@ func (p *planner) planFlink() {
 			namespace: job.config.Namespace, prefix: job.config.Name + "-tls",
 			commonName: job.names[0], names: job.names, usages: mutual, validity: p.cfg.Defaults.Validity.Std(),
 			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
-			referenced: deploy.References(job.resource).FlinkTLS,
-			edges:      p.edgesTo(job),
-			faces:      []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
+			referenced: deploy.References(job.resource).FlinkTLS, holders: []string{job.target},
+			edges: p.edgesTo(job),
+			faces: []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
 		})
 		job.tls = v
 		p.plan.Actions = append(p.plan.Actions, actions...)
@@ -60,7 +60,7 @@ func (p *planner) planEventProcessing() {
 			namespace: job.config.Namespace, prefix: job.config.Name + "-cert",
 			commonName: job.names[0], names: job.names, usages: mutual[:1], validity: p.cfg.Defaults.Validity.Std(),
 			key: p.cfg.Defaults.Key, shape: shape{data: deploy.EventProcessingDataKeys(job.resource)},
-			referenced: []string{refs.Certificate},
+			referenced: []string{refs.Certificate}, holders: []string{job.target},
 		})
 		job.certificate = v
 		p.plan.Actions = append(p.plan.Actions, actions...)
@@ -73,7 +73,7 @@ func (p *planner) planEventProcessing() {
 			slot:      slot{job.target, secrets.RoleFlinkTrust},
 			namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
 			format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
-			authority: secrets.RootAlias, referenced: []string{refs.FlinkTrust},
+			authority: secrets.RootAlias, referenced: []string{refs.FlinkTrust}, holders: []string{job.target},
 			faces: []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
 		})
 		job.flinkTrust = trust
