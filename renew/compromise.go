@@ -102,6 +102,8 @@ func (p *planner) planForgetLost() {
 		}
 		if s.Role() != secrets.RoleIntermediate && !p.retired(s) || s.Annotations[earlierAnnotation] != "" && len(p.chainsInUse(s)) > 1 {
 			p.lostItems("compromised; " + s.Name + " still has it")
+			p.plan.Waits = append(p.plan.Waits, Wait{Target: a.target, For: fmt.Sprintf(
+				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, s.Name, p.whatNext(s.Name))})
 			return
 		}
 		if s.Annotations[earlierAnnotation] == "" {

@@ -62,10 +62,16 @@ const keptVersions = 3
 // planCleanup removes versions that were replaced long ago. Without the user's
 // word that their successors are deployed, all of them stay.
 func (p *planner) planCleanup() {
+	gone := map[*secrets.Secret]bool{}
+	for _, a := range p.plan.Actions {
+		if f, ok := a.(*Forget); ok {
+			gone[f.Secret] = true
+		}
+	}
 	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
-				if i >= keptVersions && p.retired(s) {
+				if i >= keptVersions && p.retired(s) && !gone[s] {
 					p.act(&Forget{Secret: s})
 				}
 			}

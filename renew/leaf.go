@@ -119,7 +119,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 			if current.err != nil {
 				return p.stay(w, current, reason), nil
 			}
-			if ready, ok := trusting(verdicts, current, roots); ok {
+			if ready, ok := trusting(verdicts, current, roots); ok && !p.authority.pending() {
 				return p.stay(w, ready, reason), nil
 			}
 			// Trust comes first: the same leaf, with the new roots beside the old.

@@ -273,14 +273,30 @@ func TestCompromiseReachesWhatVouched(t *testing.T) {
 	if err := s.store.UpdateSecret(context.Background(), marking(g2, compromisedAnnotation, now)); err != nil {
 		t.Fatal(err)
 	}
-	ran := s.rolledOut(now)
 	for range 4 {
-		ran = s.walk(now, ran, map[string]int{})
+		s.onePass(now)
 		now = now.Add(time.Minute)
 		s.sayDeployed(now)
 	}
 	if roots := s.roots(now); len(roots) != 1 || roots[3] == nil {
 		t.Errorf("roots %v, want the third alone", roots)
+	}
+}
+
+// onePass applies once; after it only old versions may be left to remove.
+func (s *testSite) onePass(now time.Time) {
+	s.t.Helper()
+	for i := range 2 {
+		plan := s.plan(now)
+		s.noFaults(plan)
+		for _, a := range plan.Actions {
+			if _, forget := a.(*Forget); i > 0 && !forget {
+				s.t.Errorf("left to do: %s: %s (%s)", a.Object(), a.What(), a.Reason())
+			}
+		}
+		if err := Apply(context.Background(), plan, s.store, now, func(Action) {}); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 
