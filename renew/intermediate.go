@@ -151,18 +151,12 @@ func (a authority) rootProofs() []proof {
 	if len(a.roots) == 0 {
 		return nil
 	}
-	r := a.roots[len(a.roots)-1]
-	out := []proof{{path: []*x509.Certificate{r.certificate}}}
-	limit := maxCrosses
+	out := []proof{{path: []*x509.Certificate{a.roots[len(a.roots)-1].certificate}}}
+	if crosses := a.crossing(); len(crosses) > 0 {
+		out = append(out, proof{path: crosses, depth: 1})
+	}
 	if a.pending() {
-		out, limit = below(out), maxCrosses-1
-	}
-	var crosses []*x509.Certificate
-	for next := &r; next != nil && next.cross != nil && len(crosses) < limit; next = a.predecessor(*next) {
-		crosses = append(crosses, next.cross)
-	}
-	if len(crosses) > 0 {
-		out = append(out, proof{path: crosses, depth: out[0].depth + 1})
+		return below(out)
 	}
 	return out
 }

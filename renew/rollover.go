@@ -100,10 +100,18 @@ func crossKey(old *secrets.Secret) string {
 }
 
 // crossing are the cross certificates that follow an intermediate of the root
-// that signs, the newest first.
+// that signs, the newest first. That of a root still to be made is not among
+// them; it will stand before the others.
 func (a authority) crossing() []*x509.Certificate {
+	if len(a.roots) == 0 {
+		return nil
+	}
+	limit := maxCrosses
+	if a.pending() {
+		limit--
+	}
 	var out []*x509.Certificate
-	for r := a.signing(); r != nil && r.cross != nil && len(out) < maxCrosses; r = a.predecessor(*r) {
+	for r := &a.roots[len(a.roots)-1]; r != nil && r.cross != nil && len(out) < limit; r = a.predecessor(*r) {
 		out = append(out, r.cross)
 	}
 	return out
