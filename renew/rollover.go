@@ -35,12 +35,12 @@ func rootCommonName(name string, generation int) string {
 	return withSuffix(name, fmt.Sprintf(" G%d", generation))
 }
 
-// rootRenewAt is when the next root is made: at renewBefore, but not later than
-// when a leaf issued under this one would be cut short, and not in the first
-// half of its life.
+// rootRenewAt is when the next root is made: at renewBefore, but early enough for
+// every workload to renew its leaf once before leaves would be cut short, and not
+// in the first half of its life.
 func (p *planner) rootRenewAt(root *x509.Certificate) time.Time {
 	lifetime := root.NotAfter.Sub(root.NotBefore)
-	before := max(p.cfg.Defaults.RenewBefore.Of(lifetime), p.cfg.Defaults.Validity.Std())
+	before := max(p.cfg.Defaults.RenewBefore.Of(lifetime), 2*p.cfg.Defaults.Validity.Std())
 	return root.NotAfter.Add(-min(before, lifetime/2))
 }
 

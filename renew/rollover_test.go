@@ -332,3 +332,36 @@ func TestSpoiltCross(t *testing.T) {
 		t.Errorf("faults %v", plan.Faults)
 	}
 }
+
+// TestRidingAlong: a restart that comes for another reason, a database's new CA,
+// takes the new root along, beside the old one under which the leaves still are.
+func TestRidingAlong(t *testing.T) {
+	s := newSite(t, strings.NewReplacer("selfSigned: {", "selfSigned: {validity: 800d, ", "defaults: {", "defaults: {validity: 300d, ").Replace(testConfig),
+		map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	s.apply(testNow.AddDate(0, 0, 350)) // leaves end on day 650; the next root is due on day 400
+	now := testNow.AddDate(0, 0, 410)
+	restarts := map[string]int{}
+	restartsIn(s.apply(now), restarts)
+	if len(restarts) > 0 || len(s.roots(now)) != 2 {
+		t.Fatalf("restarts %v, %d roots; want a second root and no restart", restarts, len(s.roots(now)))
+	}
+	before := s.leavesNow(now)
+	s.write("db.pem", string(pki.EncodeCertificates(newCA(t, "next database CA", testNow).root)))
+	restartsIn(s.apply(now), restarts)
+	if want := map[string]int{"eventProcessing/ea/my-ep": 1, "flinkDeployment/ea/session": 1}; !maps.Equal(restarts, want) {
+		t.Errorf("restarts %v, want %v", restarts, want)
+	}
+	if !maps.Equal(before, s.leavesNow(now)) {
+		t.Error("leaves were issued anew")
+	}
+	for edge, anchors := range s.rolledOut(now).trust {
+		if !strings.HasSuffix(edge, "db") && len(anchors) != 2 {
+			t.Errorf("%s trusts %d roots, want both", edge, len(anchors))
+		}
+	}
+	id, err := s.version(now, "eventProcessing/ea/my-ep", secrets.RoleCertificate).Identity(secrets.DefaultKeys())
+	if err != nil || len(id.Roots) != 2 {
+		t.Errorf("%d roots beside Event Processing's certificate, want both (%v)", len(id.Roots), err)
+	}
+}
