@@ -56,11 +56,7 @@ func (p *planner) issuerFor(namespace string, names []string) *issuer {
 	case p.authority.user != nil:
 		return p.authority.user
 	case p.cfg.Authority.SelfSigned.Intermediate.None:
-		i := &issuer{version: p.authority.newest, end: p.rootEnd()}
-		if !p.authority.pending() {
-			i.chain = []*x509.Certificate{}
-		}
-		return i
+		return p.rootIssuer()
 	}
 	if i := p.fitIntermediate(namespace, names); i != nil {
 		return i
@@ -71,6 +67,15 @@ func (p *planner) issuerFor(namespace string, names []string) *issuer {
 		p.planned[key] = p.makeIntermediate(namespace, group)
 	}
 	return p.planned[key]
+}
+
+// rootIssuer is the newest root as the issuer of what it signs itself.
+func (p *planner) rootIssuer() *issuer {
+	i := &issuer{version: p.authority.newest, end: p.rootEnd()}
+	if !p.authority.pending() {
+		i.chain = []*x509.Certificate{}
+	}
+	return i
 }
 
 func (p *planner) intermediateEnd() time.Time {

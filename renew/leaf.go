@@ -33,9 +33,10 @@ type leafWant struct {
 	key        pki.KeySpec
 	validity   time.Duration
 	shape      shape
-	referenced []string // names of Secrets that the resource refers to now
-	edges      []Edge   // that lead to this server
-	faces      []facing // servers that the trust beside the leaf has to verify
+	referenced []string     // names of Secrets that the resource refers to now
+	edges      []Edge       // that lead to this server
+	faces      []facing     // servers that the trust beside the leaf has to verify
+	ca         *pki.Subject // of an intermediate for cert-manager, in place of a leaf; nil: a leaf
 }
 
 // allNames are DNS names and IP addresses.
@@ -72,6 +73,9 @@ func (p *planner) renewAt(target string, leaf *x509.Certificate) time.Time {
 // leafEnd is when a leaf issued now would end.
 func (p *planner) leafEnd(w leafWant) time.Time {
 	end := p.state.Now.Add(w.validity)
+	if w.ca != nil {
+		return earlier(end, p.topIssuer().end)
+	}
 	if p.authority.user != nil {
 		return earlier(end, p.authority.user.end)
 	}
@@ -111,7 +115,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	if keep != nil {
 		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
 	}
-	i := p.issuerFor(w.namespace, w.allNames())
+	i := p.issuerOf(w)
 	end := earlier(p.state.Now.Add(w.validity), i.end)
 	if len(verdicts) > 0 {
 		if blocked := p.forbids(w, i, end); blocked != "" {
@@ -150,6 +154,7 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	p.reasons[v] = reason
 	p.newItem(w, v, have, reason)
 	step := &MakeLeaf{
+		CA:      w.caRequest(p.state.Now, end),
 		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Roots: roots, NewRoot: p.newRoot(),
 		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
@@ -234,7 +239,7 @@ func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
 		c := candidate{secret: s}
 		c.id, c.err = w.shape.open(s)
 		v := verdict{}
-		for _, check := range leafChecks {
+		for _, check := range w.checks() {
 			if v = check(p, w, c); v.reason != "" {
 				break
 			}
