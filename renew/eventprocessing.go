@@ -2,6 +2,7 @@ package renew
 
 import (
 	"crypto/x509"
+	"fmt"
 
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
@@ -92,7 +93,11 @@ func (p *planner) planUI(job *eventProcessingJob) *Version {
 		w.faces = append(w.faces, facing{e, leaves})
 	}
 	v := p.planLeaf(w)
-	p.noteDepth(job, v)
+	if v.Secret != nil {
+		if err := p.ingressAccepts(job, v.Secret); err != nil {
+			p.notice("%s: %v; %s", job.target, err, hintOf(err))
+		}
+	}
 	return v
 }
 
@@ -110,19 +115,34 @@ func ingressProfile(r deploy.Resource) pki.Profile {
 	return profile
 }
 
-// noteDepth says that an nginx in front of the UI would refuse its chain, which
-// nothing that flowcert changes can mend. Routes of OpenShift have no such bound.
-func (p *planner) noteDepth(job *eventProcessingJob, v *Version) {
-	if v.Secret == nil || p.cfg.ClusterAPI != "" {
-		return
+// ingressAccepts verifies a UI Secret as an nginx in front of it does: what it
+// trusts and what the UI serves are both in there. Routes of OpenShift verify as
+// deep as they need.
+func (p *planner) ingressAccepts(job *eventProcessingJob, s *secrets.Secret) error {
+	id, err := p.identityOf(s)
+	if err != nil || p.cfg.ClusterAPI != "" {
+		return nil // said elsewhere
 	}
-	id, err := p.identityOf(v.Secret)
-	if err != nil {
-		return
+	if err := pki.VerifyChain(ingressProfile(job.resource), id.Chain, id.Roots, "", p.state.Now); err != nil {
+		return Hinted{
+			Err:  fmt.Errorf("an nginx ingress that re-encrypts to the UI does not accept %s: %w", s.Name, err),
+			Hint: fmt.Sprintf("if it is too deep for nginx, set the annotation nginx.ingress.kubernetes.io/proxy-ssl-verify-depth: \"%d\" on the ui endpoint", len(id.Chain)-1),
+		}
 	}
-	if err := pki.VerifyChain(ingressProfile(job.resource), id.Chain, id.Roots, "", p.state.Now); err != nil && len(id.Chain) > 1 {
-		p.notice("%s: an nginx ingress that re-encrypts to the UI does not accept %s: %v; it verifies %d deep with the annotation nginx.ingress.kubernetes.io/proxy-ssl-verify-depth: \"%d\" on the ui endpoint",
-			job.target, v.Name(), err, len(id.Chain)-1, len(id.Chain)-1)
+	return nil
+}
+
+// verifyUI looks at the UI Secrets that resources refer to as the ingress does.
+func (p *planner) verifyUI(r *Report) {
+	for _, job := range p.sortedEventProcessing() {
+		s := p.state.Secrets[secrets.Ref{Namespace: job.config.Namespace, Name: deploy.References(job.resource).UI}]
+		if s == nil || s.Role() != secrets.RoleUICertificate {
+			continue
+		}
+		r.Checked++
+		if err := p.ingressAccepts(job, s); err != nil {
+			r.finding(job.target, err.Error(), hintOf(err))
+		}
 	}
 }
 

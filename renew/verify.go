@@ -68,6 +68,7 @@ func Verify(cfg *config.Config, state *State) *Report {
 	}
 	p.verifyReferences(r)
 	p.verifyEdges(r)
+	p.verifyUI(r)
 	return r
 }
 
