@@ -384,6 +384,23 @@ func TestUIRenewal(t *testing.T) {
 	}
 }
 
+// TestUIOfManyNames: where one intermediate cannot permit every name, the UI's
+// certificate finds one that permits its own.
+func TestUIOfManyNames(t *testing.T) {
+	var instances, manifests []string
+	for i := range 2 {
+		var endpoints strings.Builder
+		for j := range 70 {
+			fmt.Fprintf(&endpoints, "      - {name: other, host: a-rather-long-host-name-for-clients-%d.department-%d.example.com}\n", j, i)
+		}
+		instances = append(instances, fmt.Sprintf("{name: ep-%d, ui: {}}", i))
+		manifests = append(manifests, strings.NewReplacer("my-ep", fmt.Sprintf("ep-%d", i), "ep.example.com\n", fmt.Sprintf("ui-%d.example.com\n", i)+endpoints.String()).Replace(testEventProcessing))
+	}
+	configuration := strings.Replace(testConfig, "{name: my-ep}", strings.Join(instances, ", "), 1)
+	s := newSite(t, configuration, map[string]string{"all.yaml": strings.Join(manifests, "---\n"), "flink.yaml": testFlink})
+	s.apply(testNow)
+}
+
 // TestUIWish: renew asks for all of a target's certificates.
 func TestUIWish(t *testing.T) {
 	s := epSite(t, "{name: my-ep, ui: {}}")

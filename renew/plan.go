@@ -211,6 +211,9 @@ func (p *planner) unsupported() {
 		if e.Client.Kind == config.KindCertificate {
 			refuse(e.Line, fmt.Sprintf("edges: from %s to %s; only from a workload, which trusts by its truststore", e.Client, e.Server))
 		}
+		if p.signedElsewhere(e.Server) {
+			refuse(e.Line, fmt.Sprintf("edges: to %s, whose certificate cert-manager makes (mode ca)", e.Server))
+		}
 	}
 	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {
 		refuse(o.Line, "flinkOperator.webhook")

@@ -50,6 +50,13 @@ func (p *planner) anySigningCA() bool {
 	return slices.ContainsFunc(p.cfg.EventProcessing, func(e config.EventProcessing) bool { return e.Mode == config.ModeCA })
 }
 
+// signedElsewhere reports whether a target has no certificate of ours.
+func (p *planner) signedElsewhere(t config.Target) bool {
+	return slices.ContainsFunc(p.cfg.EventProcessing, func(e config.EventProcessing) bool {
+		return e.Target() == t && e.Mode == config.ModeCA && e.UI == nil
+	})
+}
+
 // planSigningCA plans the CA of spec.authoring.tls.caSecretName, with which
 // cert-manager signs the certificates of an EventProcessing. No name constraints
 // limit it: what names cert-manager is asked for is not flowcert's to say.
