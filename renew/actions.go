@@ -72,6 +72,7 @@ type MakeLeaf struct {
 	NewRoot   *Version            // a root that this plan makes
 	Keep      *secrets.Identity
 	Request   pki.LeafRequest
+	CA        *pki.IntermediateRequest // asks for an intermediate in place of a leaf
 	Key       pki.KeySpec
 	Shape     shape
 	Edges     []Edge
@@ -149,7 +150,10 @@ func (a *MakeIntermediate) What() string {
 func (a *MakePassword) What() string { return "password" }
 
 func (a *MakeLeaf) What() string {
-	if a.Keep != nil {
+	switch {
+	case a.CA != nil && a.Keep == nil:
+		return fmt.Sprintf("intermediate %q for cert-manager to sign with, %s, until %s", a.CA.Subject.CommonName, a.Key, day(a.CA.NotAfter))
+	case a.Keep != nil:
 		return fmt.Sprintf("the same certificate and key in a new Secret, until %s", day(a.Keep.Chain[0].NotAfter))
 	}
 	return fmt.Sprintf("certificate for %s, %s, until %s", a.Request.CommonName, a.Key, day(a.Request.NotAfter))
@@ -197,8 +201,8 @@ type Wiring interface {
 
 // EventProcessingWiring is the wiring of an EventProcessing; nil is left alone.
 type EventProcessingWiring struct {
-	Certificate, FlinkTrust, Trust *Version
-	TrustFile                      string
+	Certificate, CA, UI, FlinkTrust, Trust *Version
+	TrustFile                              string
 }
 
 // Edits implements Wiring.
@@ -207,6 +211,12 @@ func (w *EventProcessingWiring) Edits(r deploy.Resource, root string) deploy.Res
 	if w.Certificate != nil {
 		d.Certificate = w.Certificate.Name()
 	}
+	if w.CA != nil {
+		d.CA = w.CA.Name()
+	}
+	if w.UI != nil {
+		d.UI = w.UI.Name()
+	}
 	if w.FlinkTrust != nil {
 		d.FlinkTrust = &deploy.FlinkTrust{Secret: w.FlinkTrust.Name(), PasswordKey: secrets.Password}
 	}
@@ -214,7 +224,7 @@ func (w *EventProcessingWiring) Edits(r deploy.Resource, root string) deploy.Res
 }
 
 func (w *EventProcessingWiring) versions() []*Version {
-	return []*Version{w.Certificate, w.FlinkTrust, w.Trust}
+	return []*Version{w.Certificate, w.CA, w.UI, w.FlinkTrust, w.Trust}
 }
 
 // FlinkWiring is the wiring of a FlinkDeployment; nil is left alone.

@@ -134,7 +134,7 @@ func (p *planner) needsAuthority() bool {
 			}
 		}
 	}
-	return len(p.names) > 0
+	return len(p.names) > 0 || p.anySigningCA()
 }
 
 // readRoots reads the generations that have not ended; false if one does not

@@ -93,11 +93,8 @@ func (p *planner) targetsOf(role secrets.Role) []string {
 func (s *State) references() map[secrets.Ref]bool {
 	out := map[secrets.Ref]bool{}
 	for _, r := range s.resources {
-		refs := deploy.References(r)
-		for _, name := range append([]string{refs.Certificate, refs.FlinkTrust, refs.TrustStore}, refs.FlinkTLS...) {
-			if name != "" {
-				out[secrets.Ref{Namespace: r.Namespace, Name: name}] = true
-			}
+		for _, name := range deploy.References(r).Secrets() {
+			out[secrets.Ref{Namespace: r.Namespace, Name: name}] = true
 		}
 	}
 	return out
@@ -123,7 +120,9 @@ func (s *State) replaced(old *secrets.Secret, references map[secrets.Ref]bool) b
 
 // versionRoles are the roles of Secrets that workloads mount and that are
 // replaced, never changed.
-var versionRoles = []secrets.Role{secrets.RoleCertificate, secrets.RoleFlinkTLS, secrets.RoleFlinkTrust, secrets.RoleTruststore}
+var versionRoles = []secrets.Role{
+	secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleFlinkTLS, secrets.RoleFlinkTrust, secrets.RoleTruststore,
+}
 
 // Deployed returns the versions that have been replaced, marked with the user's
 // word that what replaced them is deployed. Those marked before are left out.

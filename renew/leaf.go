@@ -33,10 +33,11 @@ type leafWant struct {
 	key        pki.KeySpec
 	validity   time.Duration
 	shape      shape
-	referenced []string // names of Secrets that the resource refers to now
-	holders    []string // resources that restart with a new version; none: it is updated in place
-	edges      []Edge   // that lead to this server
-	faces      []facing // servers that the trust beside the leaf has to verify
+	referenced []string     // names of Secrets that the resource refers to now
+	holders    []string     // resources that restart with a new version; none: it is updated in place
+	edges      []Edge       // that lead to this server
+	faces      []facing     // servers that the trust beside the leaf has to verify
+	ca         *pki.Subject // of an intermediate for cert-manager, in place of a leaf; nil: a leaf
 }
 
 // allNames are DNS names and IP addresses.
@@ -73,6 +74,9 @@ func (p *planner) renewAt(target string, leaf *x509.Certificate) time.Time {
 // leafEnd is when a leaf issued now would end.
 func (p *planner) leafEnd(w leafWant) time.Time {
 	end := p.state.Now.Add(w.validity)
+	if w.ca != nil {
+		return earlier(end, p.topEnd())
+	}
 	if p.intermediateSpec() == nil {
 		return earlier(end, p.topEnd())
 	}
@@ -109,7 +113,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	if keep != nil {
 		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
 	}
-	i := p.issuerFor(w.namespace, w.allNames())
+	i := p.issuerOf(w)
 	end := earlier(p.state.Now.Add(w.validity), i.end)
 	if len(verdicts) > 0 {
 		current := verdicts[0].candidate
@@ -149,6 +153,7 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	p.reasons[v] = reason
 	p.newItem(w, v, have, reason)
 	step := &MakeLeaf{
+		CA:      w.caRequest(p.state.Now, end),
 		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(),
 		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
@@ -233,7 +238,7 @@ func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
 		c := candidate{secret: s}
 		c.id, c.err = w.shape.open(s)
 		v := verdict{}
-		for _, check := range leafChecks {
+		for _, check := range w.checks() {
 			if v = check(p, w, c); v.reason != "" {
 				break
 			}

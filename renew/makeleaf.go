@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -87,6 +88,9 @@ func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
 	if err != nil {
 		return secrets.Identity{}, err
 	}
+	if a.CA != nil {
+		return a.signingCA(r, key, roots)
+	}
 	issuer, issued, err := r.issuer(a.Issuer)
 	if err != nil {
 		return secrets.Identity{}, err
@@ -143,8 +147,14 @@ func (a *MakeLeaf) name(id secrets.Identity) string {
 // fill writes the leaf into the Secret in its shape.
 func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 	if a.Shape.format == "" {
-		if err := s.PutIdentity(id, a.Shape.data); err != nil || len(a.Shape.also) == 0 {
+		if err := s.PutIdentity(id, a.Shape.data); err != nil {
 			return err
+		}
+		if a.Shape.ingress {
+			s.Data[deploy.IngressCA] = s.Data[a.Shape.data.CA]
+		}
+		if len(a.Shape.also) == 0 {
+			return nil
 		}
 		return a.fillStores(s, id, a.Shape.also...)
 	}

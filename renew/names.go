@@ -17,17 +17,11 @@ func (p *planner) collectNames() {
 		if !p.hostsValid(job) {
 			continue
 		}
-		extra := append(deploy.EventProcessingHosts(job.resource), job.config.ExtraDNSNames...)
-		names, err := pki.EventProcessingNames(job.config.Name, job.config.Namespace, p.cfg.ClusterDomain, p.cfg.ClusterAPI, extra)
-		if err != nil {
+		if err := p.nameEventProcessing(job); err != nil {
 			p.fault(job.target, err, "names come from the resource's name, its namespace and clusterAPI: shorten one of them")
 			continue
 		}
-		if p.cfg.ClusterAPI == "" && len(extra) == 0 {
-			p.notice("%s: no host for browsers is known, so the certificate names the Services alone; set clusterAPI in flowcert.yaml (OpenShift) or spec.authoring.endpoints[].host", job.target)
-		}
-		job.names = names
-		p.needNames(job.config.Namespace, names)
+		p.needEventProcessing(job)
 	}
 	for _, job := range p.sortedFlinks() {
 		names, err := pki.FlinkNames(job.config.Name, job.config.Namespace, p.cfg.ClusterDomain)

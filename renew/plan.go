@@ -189,23 +189,12 @@ func (p *planner) item(i Item) { p.plan.Items = append(p.plan.Items, i) }
 // sortItems puts what signs first, then what serves, then what trusts.
 func sortItems(items []Item) {
 	rank := map[secrets.Role]int{
-		secrets.RoleRoot: 0, secrets.RoleIntermediate: 1, secrets.RoleCertificate: 2, secrets.RoleFlinkTLS: 2,
-		secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleTruststore: 4,
+		secrets.RoleRoot: 0, secrets.RoleIntermediate: 1, secrets.RoleCA: 2, secrets.RoleCertificate: 2, secrets.RoleUICertificate: 2,
+		secrets.RoleFlinkTLS: 2, secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleTruststore: 4,
 	}
 	slices.SortStableFunc(items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(rank[a.Role], rank[b.Role]), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Role, b.Role))
 	})
-}
-
-// eventProcessingJob is one EventProcessing in a pass.
-type eventProcessingJob struct {
-	config   config.EventProcessing
-	resource deploy.Resource
-	names    []string
-	target   string
-
-	certificate, flinkTrust, trust *Version
-	trustFile                      string
 }
 
 // flinkJob is one FlinkDeployment in a pass.
@@ -240,22 +229,17 @@ func (p *planner) unsupported() {
 	refuse := func(line int, what string) {
 		p.fault(p.cfg.At(line), errors.New(what), hint)
 	}
-	for _, e := range p.cfg.EventProcessing {
-		if e.Mode != config.ModeCertificate {
-			refuse(e.Line, fmt.Sprintf("eventProcessing %s: mode %s", e.Name, e.Mode))
-		}
-		if e.UI != nil {
-			refuse(e.Line, fmt.Sprintf("eventProcessing %s: a separate UI certificate (ui)", e.Name))
-		}
-	}
 	for _, t := range p.cfg.Truststores {
 		if t.Naming == config.Fixed {
 			refuse(t.Line, fmt.Sprintf("truststore %s: naming fixed", t.Name))
 		}
 	}
 	for _, e := range p.cfg.Edges {
-		if e.Server.Kind != config.KindCertificate || e.Client.Kind == config.KindCertificate {
-			refuse(e.Line, fmt.Sprintf("edges: from %s to %s; only from a workload to one of certificates", e.Client, e.Server))
+		if e.Client.Kind == config.KindCertificate {
+			refuse(e.Line, fmt.Sprintf("edges: from %s to %s; only from a workload, which trusts by its truststore", e.Client, e.Server))
+		}
+		if p.signedElsewhere(e.Server) {
+			refuse(e.Line, fmt.Sprintf("edges: to %s, whose certificate cert-manager makes (mode ca)", e.Server))
 		}
 	}
 	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {

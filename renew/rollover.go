@@ -219,9 +219,9 @@ func (p *planner) homesInUse(roots []root) map[*x509.Certificate]bool {
 	return out
 }
 
-// leafRoles are the roles of Secrets from which something is served, or which a
-// client shows.
-var leafRoles = []secrets.Role{secrets.RoleCertificate, secrets.RoleFlinkTLS, secrets.RoleOperatorCert}
+// leafRoles are the roles of Secrets from which something is served or signed, or
+// which a client shows.
+var leafRoles = []secrets.Role{secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleFlinkTLS, secrets.RoleOperatorCert}
 
 // chainsInUse are the chains that a Secret's readers may have loaded: its own,
 // and of one that is updated in place the one before.
@@ -237,7 +237,8 @@ func (p *planner) chainsInUse(s *secrets.Secret) [][]*x509.Certificate {
 	return out
 }
 
-// identityOf opens a Secret from which something is served, whatever its shape.
+// identityOf opens a Secret from which something is served, whatever its shape,
+// under the keys by which its reader looks for it now.
 func (p *planner) identityOf(s *secrets.Secret) (secrets.Identity, error) {
 	switch s.Role() {
 	case secrets.RoleFlinkTLS, secrets.RoleOperatorCert:

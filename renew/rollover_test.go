@@ -15,7 +15,10 @@ import (
 )
 
 // rolloverConfig is walkConfig under an authority of flowcert's own.
-var rolloverConfig = strings.Replace(walkConfig, "authority: {secret: {name: corporate-ca}}", "authority: {selfSigned: {key: {algorithm: ECDSA, size: 256}}}", 1)
+var rolloverConfig = strings.Replace(ingressConfig, ", ui: {}", "", 1)
+
+// ingressConfig has a client that follows one intermediate only.
+var ingressConfig = strings.Replace(walkConfig, "authority: {secret: {name: corporate-ca}}", "authority: {selfSigned: {key: {algorithm: ECDSA, size: 256}}}", 1)
 
 func rolloverSite(t *testing.T) *testSite {
 	t.Helper()
@@ -131,6 +134,28 @@ func (s *testSite) retire(now time.Time, ran running) {
 	for edge, anchors := range ran.trust {
 		if len(anchors) != 1 {
 			s.t.Errorf("%s still trusts %d roots", edge, len(anchors))
+		}
+	}
+}
+
+// TestRolloverBehindAnIngress: nginx follows one intermediate, so its trust moves
+// first and the UI's certificate waits; the others do not.
+func TestRolloverBehindAnIngress(t *testing.T) {
+	s := newSite(t, ingressConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	ran, now := s.rolledOut(testNow), testNow.Add(time.Hour)
+	s.wishRoot(now, false)
+	for _, wantWaits := range []int{1, 0} {
+		ran = s.walk(now, ran, map[string]int{})
+		if waits := s.plan(now).Waits; len(waits) != wantWaits {
+			t.Errorf("waits %v, want %d", waits, wantWaits)
+		}
+		s.sayDeployed(now)
+		now = now.Add(25 * time.Hour)
+	}
+	for server, chain := range ran.leaves {
+		if r := home(chain, []root{{certificate: s.roots(now)[2]}}); r == nil {
+			t.Errorf("%s is not under the second root", server)
 		}
 	}
 }

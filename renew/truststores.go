@@ -70,16 +70,11 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		slot:      slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore},
 		namespace: namespace, prefix: t.Name, format: t.Format,
 		sources: p.withEarlier(t, namespace, sources), public: p.publicCAs(i), publicExact: t.PublicCAs.File != "",
-		password: password, passwordFrom: from,
+		password: password, passwordFrom: from, faces: p.truststoreFaces(),
 	}
 	for _, source := range t.Sources {
 		if source.Authority {
 			w.authority = source.Name
-		}
-	}
-	for _, c := range p.cfg.Certificates {
-		for _, e := range p.edgesToCertificate(c) {
-			w.faces = append(w.faces, facing{e, p.certificateLeaves(c)})
 		}
 	}
 	mounts := p.mountsIn(namespace, t)

@@ -22,14 +22,14 @@ type running struct {
 }
 
 // edgesOfWalk are the edges of the walking site: who verifies whom.
-var edgesOfWalk = [][2]string{{"ep", "flink"}, {"operator", "flink"}, {"flink", "flink"}, {"ep", "db"}, {"flink", "db"}}
+var edgesOfWalk = [][2]string{{"ep", "flink"}, {"operator", "flink"}, {"flink", "flink"}, {"ep", "db"}, {"flink", "db"}, {"ingress", "ui"}, {"ep", "ui"}}
 
 const walkConfig = `apiVersion: flowcert.io/v1alpha1
 kind: Config
 namespace: ea
 authority: {secret: {name: corporate-ca}}
 defaults: {key: {algorithm: RSA, size: 2048}}
-eventProcessing: [{name: my-ep}]
+eventProcessing: [{name: my-ep, ui: {}}]
 flinkDeployments: [{name: session}]
 flinkOperator: {namespace: flink}
 truststores:
@@ -59,6 +59,14 @@ func (s *testSite) rolledOut(now time.Time) running {
 	}
 	for _, r := range p.state.resources {
 		refs := deploy.References(r)
+		if ui := secret("ea", refs.UI); ui != nil {
+			id, err := ui.Identity(secrets.DefaultKeys())
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			out.trust["ingress → ui"], out.leaves["ui"] = id.Roots, id.Chain
+			out.trust["ep → ui"] = anchors(secret("ea", refs.Trusted[0]))
+		}
 		if r.Kind == deploy.EventProcessingKind {
 			out.trust["ep → flink"], out.trust["ep → db"] = anchors(secret("ea", refs.FlinkTrust)), anchors(secret("ea", refs.TrustStore))
 			continue
@@ -95,12 +103,20 @@ func (s *testSite) intact(when string, now time.Time, before, after running) {
 				if anchors == nil || chain == nil {
 					continue
 				}
-				if err := pki.VerifyChain(pki.JVM(), chain, anchors, "", now); err != nil {
+				if err := pki.VerifyChain(verifier(e[0]), chain, anchors, "", now); err != nil {
 					s.t.Errorf("%s: %s, client %s, server %s: %v", when, key, age(i), age(j), err)
 				}
 			}
 		}
 	}
+}
+
+// verifier is how a client of the walk verifies.
+func verifier(client string) pki.Profile {
+	if client == "ingress" {
+		return pki.Nginx()
+	}
+	return pki.JVM()
 }
 
 func age(i int) string { return []string{"before", "after"}[i] }
