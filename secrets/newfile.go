@@ -27,18 +27,22 @@ func WriteNew(path string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// place gives a file its name, unless that is taken: a link, unlike a rename, refuses. A file
-// system without links (FAT) gets the name claimed first.
+// place gives a file its name, unless that is taken: a link, unlike a rename, refuses.
 func place(temporary, path string) error {
 	err := os.Link(temporary, path)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	claim, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return claim(temporary, path)
+}
+
+// claim is place on a file system without links, such as FAT.
+func claim(temporary, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	claim.Close()
+	f.Close()
 	return os.Rename(temporary, path)
 }
 
