@@ -118,6 +118,21 @@ func faults(name string, have, may []string) []string {
 	return out
 }
 
+// forTests are modules that only tests need.
+var forTests = []string{"github.com/santhosh-tekuri/jsonschema", "github.com/google/go-cmp", "github.com/zmap/"}
+
+func TestModulesForTestsAreNotLinked(t *testing.T) {
+	linked := string(goRun(t, "list", "-deps", "./cmd/flowcert"))
+	if !strings.Contains(linked, "github.com/spf13/cobra\n") {
+		t.Fatal("go list names no dependencies")
+	}
+	for _, m := range forTests {
+		if strings.Contains(linked, m) {
+			t.Errorf("the program links %s, which is for tests", m)
+		}
+	}
+}
+
 func TestFaultsOfImports(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -23,13 +23,35 @@ type decoder struct {
 	values int
 }
 
-// A reader takes the node of one field into the Go value it was made for.
-type reader func(n *yaml.Node, path string)
-
-type field struct {
-	name string
-	read reader
+// A reader takes the node of one field into the Go value that it was made for, and says
+// what it takes.
+type reader struct {
+	read  func(n *yaml.Node, path string)
+	takes shape
 }
+
+// first runs something before the reader.
+func (r reader) first(do func()) reader {
+	return reader{func(n *yaml.Node, path string) { do(); r.read(n, path) }, r.takes}
+}
+
+// then runs something after the reader.
+func (r reader) then(do func()) reader {
+	return reader{func(n *yaml.Node, path string) { r.read(n, path); do() }, r.takes}
+}
+
+// A field of a mapping, with what people should know about it.
+type field struct {
+	name     string
+	reader   reader
+	about    string
+	required bool
+}
+
+// must is a field without which the mapping means nothing; validate asks for it.
+func must(name string, r reader, about string) field { return field{name, r, about, true} }
+
+func may(name string, r reader, about string) field { return field{name, r, about, false} }
 
 // resolve follows an alias, and counts.
 func (d *decoder) resolve(n *yaml.Node) *yaml.Node {
@@ -47,7 +69,36 @@ func (d *decoder) exhausted() bool { return d.values > maxValues }
 
 // object reads a mapping of the given fields. An empty value is refused: of a section whose
 // presence counts nobody could tell what it means.
-func (d *decoder) object(n *yaml.Node, path string, fields ...field) {
+func (d *decoder) object(fields ...field) reader {
+	return reader{func(n *yaml.Node, path string) { d.readObject(n, path, fields) }, shapeOf(fields)}
+}
+
+// entry is an object that remembers its line.
+func (d *decoder) entry(line *int, fields ...field) reader {
+	r := d.object(fields...)
+	return reader{func(n *yaml.Node, path string) { *line = d.line(path); r.read(n, path) }, r.takes}
+}
+
+// wordOr reads a word where one stands, else the fields of an object.
+func (d *decoder) wordOr(word, object reader) reader {
+	return reader{
+		read: func(n *yaml.Node, path string) {
+			if isText(d.resolve(n)) {
+				word.read(n, path)
+				return
+			}
+			object.read(n, path)
+		},
+		takes: shape{AnyOf: []shape{word.takes, object.takes}},
+	}
+}
+
+// isText tells a word from fields or nothing.
+func isText(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && !isEmpty(n)
+}
+
+func (d *decoder) readObject(n *yaml.Node, path string, fields []field) {
 	n = d.resolve(n)
 	names := fieldNames(fields)
 	switch {
@@ -76,7 +127,7 @@ func (d *decoder) readField(p pair, path string, fields []field) {
 	d.lines[at] = p.line
 	for _, f := range fields {
 		if f.name == p.name {
-			f.read(p.value, at)
+			f.reader.read(p.value, at)
 			return
 		}
 	}
@@ -155,7 +206,8 @@ func (d *decoder) merge(n *yaml.Node, path string, merges int) []pair {
 // list reads a list of values that start out as fresh makes them. A list that is there but
 // empty is not nil.
 func list[T any](d *decoder, to *[]T, fresh func() T, read func(*T) reader) reader {
-	return func(n *yaml.Node, path string) {
+	like := fresh()
+	return reader{func(n *yaml.Node, path string) {
 		n = d.resolve(n)
 		switch {
 		case isEmpty(n):
@@ -179,22 +231,22 @@ func list[T any](d *decoder, to *[]T, fresh func() T, read func(*T) reader) read
 				d.fail(at, "is empty; remove it or fill it in")
 				continue
 			}
-			read(&items[i])(item, at)
+			read(&items[i]).read(item, at)
 		}
 		*to = items
-	}
+	}, listOf(read(&like).takes)}
 }
 
-// texts reads a list of values that are written as text each.
-func texts[T any](d *decoder, to *[]T, parse func(string) (T, error)) reader {
-	return list(d, to, zero[T], func(item *T) reader { return parsed(d, item, parse) })
+// texts reads a list of values that are written as text each, in the given syntax.
+func texts[T any](d *decoder, to *[]T, parse func(string) (T, error), written syntax) reader {
+	return list(d, to, zero[T], func(item *T) reader { return parsed(d, item, parse).like(written) })
 }
 
 func zero[T any]() (t T) { return t }
 
 // parsed reads text and what it stands for. Empty text counts as not given.
 func parsed[T any](d *decoder, to *T, parse func(string) (T, error)) reader {
-	return func(n *yaml.Node, path string) {
+	return reader{func(n *yaml.Node, path string) {
 		s, ok := d.scalar(n, path)
 		if !ok || s == "" {
 			return
@@ -205,7 +257,7 @@ func parsed[T any](d *decoder, to *T, parse func(string) (T, error)) reader {
 			return
 		}
 		*to = value
-	}
+	}, shape{Type: anyScalar, MinLength: 1, Default: defaultOf(*to)}}
 }
 
 func (d *decoder) text(to *string) reader { return parsed(d, to, asIs) }
@@ -218,7 +270,7 @@ func oneOf[T ~string](d *decoder, to *T, allowed ...T) reader {
 	for i, word := range allowed {
 		words[i] = string(word)
 	}
-	return parsed(d, to, func(s string) (T, error) {
+	r := parsed(d, to, func(s string) (T, error) {
 		for _, word := range allowed {
 			if string(word) == s {
 				return word, nil
@@ -226,10 +278,11 @@ func oneOf[T ~string](d *decoder, to *T, allowed ...T) reader {
 		}
 		return "", fmt.Errorf("%s is not allowed here%s; allowed: %s", quote(s), didYouMean(s, words), strings.Join(words, ", "))
 	})
+	return r.only(words...)
 }
 
 func (d *decoder) boolean(to *bool) reader {
-	return func(n *yaml.Node, path string) {
+	return reader{func(n *yaml.Node, path string) {
 		s, ok := d.scalar(n, path)
 		if !ok || s == "" {
 			return
@@ -240,7 +293,7 @@ func (d *decoder) boolean(to *bool) reader {
 			return
 		}
 		*to = value
-	}
+	}, shape{Type: types{"boolean"}, Default: *to}}
 }
 
 // boolOf is the value of an unquoted true or false.
@@ -262,14 +315,17 @@ func boolHint(s string) string {
 	return ""
 }
 
-func (d *decoder) integer(to *int) reader {
-	return parsed(d, to, func(s string) (int, error) {
+// integer reads a whole number; the bounds are for the schema, validate knows better ones.
+func (d *decoder) integer(to *int, least, most int) reader {
+	r := parsed(d, to, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			return 0, fmt.Errorf("%s is not a whole number", quote(s))
 		}
 		return n, nil
 	})
+	r.takes = shape{Type: types{"integer", "string"}, Minimum: &least, Maximum: &most, Pattern: `^[+-]?[0-9]+$`}
+	return r
 }
 
 // placeholder matches what templates and recipes leave to be replaced: <name>, ${NAME},

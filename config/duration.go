@@ -101,7 +101,7 @@ func ParseBefore(s string) (Before, error) {
 		d, err := ParseDuration(s)
 		return Before{Duration: d}, err
 	}
-	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 64)
+	n, err := strconv.ParseUint(strings.TrimRight(number, " "), 10, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange) || err == nil && (n < 1 || n > 99):
 		return Before{}, fmt.Errorf("%s is not between 1%% and 99%%", quote(s))

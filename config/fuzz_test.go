@@ -11,7 +11,8 @@ import (
 )
 
 // FuzzParse: never a panic; a configuration or Errors, which have lines in order; the same
-// twice; and what is accepted keeps the promises that its readers lean on.
+// twice; and what is accepted keeps the promises that its readers lean on, and is accepted by
+// the schema too.
 func FuzzParse(f *testing.F) {
 	full, err := os.ReadFile("testdata/full.yaml")
 	if err != nil {
@@ -42,6 +43,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(diff)
 		}
 		checkPromises(t, c)
+		checkSchemaAccepts(t, string(data))
 	})
 }
 

@@ -50,7 +50,7 @@ func Parse(r io.Reader) (*Config, error) {
 	}
 	c := newConfig()
 	d := &decoder{report: rep}
-	d.config(c)(root, "")
+	d.config(c).read(root, "")
 	if !d.exhausted() {
 		fillDefaults(c, rep)
 		validate(c, rep)

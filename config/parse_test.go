@@ -27,6 +27,7 @@ func mustParse(t *testing.T, text string) *Config {
 	if err != nil {
 		t.Fatalf("Parse: %v\nof\n%s", err, text)
 	}
+	checkSchemaAccepts(t, text)
 	return c
 }
 

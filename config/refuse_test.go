@@ -36,6 +36,7 @@ func (r refusal) test(t *testing.T, prefix string) {
 			t.Errorf("fault %d is\n  %v\nwant in it\n  %s", i, faults[i], want)
 		}
 	}
+	checkSchemaRefuses(t, prefix+r.yaml, faults)
 }
 
 // TestRefusedFiles are whole files.

@@ -23,19 +23,13 @@ type site struct {
 
 // open loads the configuration and opens the directory.
 func (a *app) open() (*site, error) {
-	if a.dir == "" {
-		return nil, hinted(errors.New("no directory is given"), "add --dir DIR with the directory of manifests; this version does not work on a cluster")
-	}
-	if err := isDirectory(a.dir); err != nil {
+	if err := a.checkDirectory(); err != nil {
 		return nil, err
 	}
-	path := a.configPath
-	if path == "" {
-		path = filepath.Join(a.dir, "flowcert.yaml")
-	}
+	path := a.configFile()
 	cfg, err := config.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hinted(fmt.Errorf("there is no configuration: %w", err), "write "+quote(path)+", for example:\n\n"+config.ShortForm)
+		return nil, hinted(fmt.Errorf("there is no configuration: %w", err), "run "+a.line("init")+", or write "+quote(path)+", for example:\n\n"+config.ShortForm)
 	}
 	if err != nil {
 		return nil, err
@@ -58,6 +52,22 @@ func (a *app) openLocked() (s *site, unlock func(), err error) {
 		return nil, nil, err
 	}
 	return s, unlock, nil
+}
+
+// checkDirectory wants --dir.
+func (a *app) checkDirectory() error {
+	if a.dir == "" {
+		return hinted(errors.New("no directory is given"), "add --dir DIR with the directory of manifests; this version does not work on a cluster")
+	}
+	return isDirectory(a.dir)
+}
+
+// configFile is where the configuration is, or is to be.
+func (a *app) configFile() string {
+	if a.configPath != "" {
+		return a.configPath
+	}
+	return filepath.Join(a.dir, "flowcert.yaml")
 }
 
 func isDirectory(path string) error {
