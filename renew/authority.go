@@ -85,12 +85,10 @@ func (p *planner) planAuthority() {
 	if evidence := p.evidence(); evidence != "" {
 		a.known = false
 		if a.ended != "" {
-			p.fault(a.target, fmt.Errorf("the authority's root ended on %s, and this version of flowcert does not make the next one", a.ended),
-				"take flowcert's work out (flowcert revert --delete-secrets), move authority/ away and apply again: every client then needs the new CA")
+			p.fault(a.target, fmt.Errorf("the authority's root ended on %s, and this version of flowcert does not make the next one", a.ended), wayOut)
 			return
 		}
-		p.fault(a.target, fmt.Errorf("the authority's root is not there, but %s was made under it", evidence),
-			fmt.Sprintf("put %s back from a backup; without one, take flowcert's work out (flowcert revert --delete-secrets) and apply again: every client then needs the new CA", p.rootName(1)))
+		p.plan.Faults = append(p.plan.Faults, Fault{Target: a.target, Err: p.lost(evidence)})
 		return
 	}
 	p.makeRoot()
@@ -118,7 +116,7 @@ func (p *planner) readRoots() bool {
 			err = fmt.Errorf("%s: the key does not belong to the certificate", s.Ref)
 		}
 		if err != nil {
-			p.fault(a.target, err, "put the root's manifest back from a backup")
+			p.fault(a.target, err, damaged)
 			return false
 		}
 		if start := id.Chain[0].NotBefore; p.state.Now.Before(start) {

@@ -109,6 +109,7 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
+	otherKeys otherKeys
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
@@ -116,6 +117,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{},
+		otherKeys: otherKeys{},
 	}
 }
 
@@ -126,6 +128,7 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
+	p.noteAbsent()
 	p.collectNames()
 	p.checkNames()
 	p.planAuthority()
@@ -139,6 +142,7 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 		p.planWiring()
 		p.planCleanup()
 		p.intermediateItems()
+		p.noteKeys()
 		sortItems(p.plan.Items)
 	}
 	return p.plan

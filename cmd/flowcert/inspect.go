@@ -5,10 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,12 +33,7 @@ its certificates without a password; a PKCS12 file needs one. The stores of a
 Secret manifest are opened with the passwords in it.
 
 Exit status: 0 everything could be shown, 1 error.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage(cmd, fmt.Errorf("flowcert inspect takes one file, but %d are given", len(args)))
-			}
-			return nil
-		},
+		Args: oneFile,
 		RunE: func(_ *cobra.Command, args []string) error {
 			password, err := readPassword(passwordFile)
 			if err != nil {
@@ -53,8 +46,7 @@ Exit status: 0 everything could be shown, 1 error.`,
 	return cmd
 }
 
-// readPassword reads a password without the line break that editors and echo
-// leave behind it.
+// readPassword reads a password from a file, if one is given.
 func readPassword(path string) (string, error) {
 	if path == "" {
 		return "", nil
@@ -64,22 +56,11 @@ func readPassword(path string) (string, error) {
 		return "", fmt.Errorf("password file %s: %w", path, errors.Unwrap(err))
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPasswordFile+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("password file %s: %w", path, errors.Unwrap(err))
-	case len(data) > maxPasswordFile:
-		return "", fmt.Errorf("password file %s: has more than %d bytes", path, maxPasswordFile)
-	}
-	password := strings.TrimRight(string(data), "\r\n")
-	if password == "" {
-		return "", fmt.Errorf("password file %s: is empty", path)
-	}
-	return password, nil
+	return onlyLine(f, "password file "+path)
 }
 
 func (a *app) inspect(path, password string) error {
-	data, err := inspectable(path)
+	data, err := readFile(path, maxInspect)
 	if err != nil {
 		return err
 	}
@@ -102,8 +83,8 @@ func (a *app) inspect(path, password string) error {
 	return errors.Join(err, failed)
 }
 
-// inspectable reads the file; its errors name it.
-func inspectable(path string) ([]byte, error) {
+// readFile reads a file of at most limit bytes; its errors name it.
+func readFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -112,8 +93,8 @@ func inspectable(path string) ([]byte, error) {
 		return nil, hinted(fmt.Errorf("%s: is a directory", path), "give one file")
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s: is not a regular file", path)
-	case info.Size() > maxInspect:
-		return nil, fmt.Errorf("%s: has %d bytes, more than the %d that are read", path, info.Size(), maxInspect)
+	case info.Size() > limit:
+		return nil, fmt.Errorf("%s: has %d bytes, more than the %d that are read", path, info.Size(), limit)
 	case info.Size() == 0:
 		return nil, fmt.Errorf("%s: is empty", path)
 	}
