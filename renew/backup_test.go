@@ -164,6 +164,12 @@ func TestNotOfThisAuthority(t *testing.T) {
 		"elsewhere":       {func(r *secrets.Secret) { r.Namespace = "other" }, "does not stand in namespace ea"},
 		"another key":     {func(r *secrets.Secret) { r.Data[secrets.TLSKey] = encodeKey(t) }, "the key does not belong to the certificate"},
 		"no key":          {func(r *secrets.Secret) { delete(r.Data, secrets.TLSKey) }, `no key "tls.key"`},
+		"a leaf": {func(r *secrets.Secret) {
+			chain, key := another.serving(t, testNow)
+			if err := r.PutIdentity(secrets.Identity{Key: key, Chain: chain, Roots: rootOf(another)}, secrets.DefaultKeys()); err != nil {
+				t.Fatal(err)
+			}
+		}, "is not a CA's certificate with its issuer beside it"},
 		"no issuer": {func(r *secrets.Secret) {
 			id := secrets.Identity{Key: another.interKey, Chain: []*x509.Certificate{another.intermediate}, Roots: rootOf(newCA(t, "stranger", testNow))}
 			if err := r.PutIdentity(id, secrets.DefaultKeys()); err != nil {
