@@ -49,7 +49,7 @@ func (p *planner) noteKeys() {
 // authorityKeys looks at what signs now: the newest root and the intermediates.
 func (p *planner) authorityKeys() otherKeys {
 	out := otherKeys{}
-	if p.authority.user != nil {
+	if p.authority.user != nil || p.authority.newest == nil {
 		return out
 	}
 	for _, i := range p.plan.Items {

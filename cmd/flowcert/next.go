@@ -25,7 +25,7 @@ func (a *app) printNext(s *site, plan *renew.Plan, done []renew.Action) error {
 		a.print("  %s\n", line)
 	}
 	a.printDelete(done)
-	if s.cfg.Authority.Secret == nil {
+	if s.cfg.Authority.Secret == nil || slices.ContainsFunc(plan.Items, isIntermediate) {
 		a.print("\nKeep %s safe, and a copy elsewhere: it holds the authority's key, which no workload\nneeds and which nobody can make again:\n\n  %s authority.age\n", filepath.Join(s.dir, "authority")+"/", a.line("export"))
 	}
 	a.print("\nTrust the CA in browsers and other clients:\n\n  %s > ca.crt\n", a.line("ca"))
@@ -34,6 +34,9 @@ func (a *app) printNext(s *site, plan *renew.Plan, done []renew.Action) error {
 	}
 	return nil
 }
+
+// isIntermediate tells what flowcert makes below a CA of the user's.
+func isIntermediate(i renew.Item) bool { return i.Role == secrets.RoleIntermediate }
 
 // kubectl are the commands that hand the directory to a cluster: the Secrets,
 // then the resources that refer to them. A truststore with public CAs is too
