@@ -75,6 +75,11 @@ func (p *planner) planAuthority() {
 	}
 	a.known = true
 	if n := len(a.roots); n > 0 {
+		if err := p.lostNewer(); err != nil {
+			a.known = false
+			p.fault(a.target, err, "")
+			return
+		}
 		a.newest = a.roots[n-1].version
 		p.rootItems()
 		return

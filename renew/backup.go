@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 )
@@ -188,16 +189,30 @@ func notOlder(cfg *config.Config, state *State, r *Restoring) error {
 	if cfg.Authority.Secret != nil {
 		return nil
 	}
-	known := fingerprints(slices.Concat(roots, rootsIn(r.Missing)))
-	for _, resource := range state.resources {
-		if root := resource.Root(); root != "" && !slices.Contains(known, root) {
-			return Hinted{
-				Err:  fmt.Errorf("%s is wired under the root %s, which neither the backup nor the directory holds: the backup is older, or of another authority", resource.Where(), root),
-				Hint: "import a later backup; without one, take flowcert's work out first (flowcert revert --delete-secrets)",
-			}
+	where, root := wiredElsewhere(state.resources, fingerprints(slices.Concat(roots, rootsIn(r.Missing))))
+	if where == "" {
+		return nil
+	}
+	return Hinted{
+		Err:  fmt.Errorf("%s is wired under the root %s, which neither the backup nor the directory holds: the backup is older, or of another authority", where, root),
+		Hint: "import a later backup; without one, take flowcert's work out first (flowcert revert --delete-secrets)",
+	}
+}
+
+// wiredElsewhere names a resource that was wired under none of the roots, and
+// the root's fingerprint; nothing where another resource was wired under one of
+// them: the rest then comes from elsewhere.
+func wiredElsewhere(resources []deploy.Resource, known []string) (where, root string) {
+	for _, r := range resources {
+		switch {
+		case r.Root() == "" || r.Paused():
+		case slices.Contains(known, r.Root()):
+			return "", ""
+		case where == "":
+			where, root = r.Where(), r.Root()
 		}
 	}
-	return nil
+	return where, root
 }
 
 // fingerprints of the roots' own certificates, as RootAnnotation holds them.

@@ -147,6 +147,35 @@ func TestOlderBackup(t *testing.T) {
 	}
 }
 
+// TestNewestRootLost: an older root that is still there does not go on alone, and
+// a resource that came from elsewhere stops nobody.
+func TestNewestRootLost(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	newest := s.secondRoot()
+	s.apply(testNow)
+	whole, saved := s.files(), s.saved()
+	s.deleteAll(newest)
+	plan := s.plan(testNow)
+	if len(plan.Faults) != 1 || !strings.Contains(plan.Faults[0].Err.Error(), "the authority's newest root is not there") || len(plan.Actions) > 0 {
+		t.Errorf("faults %v, actions %v", plan.Faults, objects(plan))
+	}
+	r, err := s.planRestore(saved)
+	if err != nil || namesOf(r.Missing) != newest.Name {
+		t.Fatalf("%v, %v", r, err)
+	}
+	if err := Restore(context.Background(), s.store, r); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(s.files(), whole) {
+		t.Error("the directory is another one")
+	}
+	s.converged(testNow)
+
+	s.edit("flink.yaml", "flowcert.io/root: ", "flowcert.io/root: 00")
+	s.noFaults(s.plan(testNow))
+}
+
 // TestNotOfThisAuthority: what a backup holds is looked at before anything is
 // written, whoever wrote it.
 func TestNotOfThisAuthority(t *testing.T) {

@@ -2,8 +2,10 @@ package renew
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -19,6 +21,25 @@ func (p *planner) lost(evidence string) error {
 	return Hinted{
 		Err:  fmt.Errorf("the authority's root is not there, but %s was made under it", evidence),
 		Hint: fmt.Sprintf("bring the authority back from a backup (flowcert import), or put the manifest of %s back; without either, %s", p.rootName(1), wayOut),
+	}
+}
+
+// lostNewer is the error for roots of which only older ones are left: every
+// resource was wired under one that is not here. To go on would be to make that
+// generation a second time. Where some are wired under a root that is here, the
+// others come from elsewhere.
+func (p *planner) lostNewer() error {
+	roots := p.state.versions[slot{p.authority.target, secrets.RoleRoot}]
+	managed := slices.DeleteFunc(slices.Clone(p.state.resources), func(r deploy.Resource) bool {
+		return p.wired[r.String()] == nil && p.flinks[r.String()] == nil
+	})
+	where, _ := wiredElsewhere(managed, fingerprints(roots))
+	if where == "" {
+		return nil
+	}
+	return Hinted{
+		Err:  fmt.Errorf("the authority's newest root is not there: %s was made under another one than %s", where, roots[0].Ref),
+		Hint: "bring the authority back from a backup (flowcert import), or put its manifest back into authority/; without either, " + wayOut,
 	}
 }
 
