@@ -20,7 +20,20 @@ func (s *testSite) secondRoot() *secrets.Secret {
 	if err := root.PutIdentity(secrets.Identity{Key: ca.rootKey, Chain: rootOf(ca), Roots: rootOf(ca)}, secrets.DefaultKeys()); err != nil {
 		s.t.Fatal(err)
 	}
-	root.Data["cross-g1.crt"] = pki.EncodeCertificates(ca.intermediate)
+	for _, old := range s.observe(testNow).Secrets {
+		if old.Role() != secrets.RoleRoot {
+			continue
+		}
+		id, err := old.Identity(secrets.DefaultKeys())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		cross, err := pki.CrossSign(pki.Issuer{Certificate: id.Chain[0], Key: id.Key}, ca.root, ca.root.NotBefore)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		root.Data["cross-g1.crt"] = pki.EncodeCertificates(cross)
+	}
 	if err := s.store.CreateSecret(context.Background(), root); err != nil {
 		s.t.Fatal(err)
 	}
