@@ -25,6 +25,7 @@ const module = "github.com/flowcert/flowcert"
 // imports says which packages of the module each one may import. Imports point
 // one way: pure packages at the bottom, the command on top.
 var imports = map[string][]string{
+	"backup":       {},
 	"pki":          {},
 	"yamledit":     {},
 	"truststore":   {"pki"},
@@ -32,12 +33,12 @@ var imports = map[string][]string{
 	"deploy":       {"yamledit"},
 	"secrets":      {"deploy", "pki", "truststore", "yamledit"},
 	"renew":        {"config", "deploy", "pki", "secrets", "truststore", "yamledit"},
-	"cmd/flowcert": {"config", "deploy", "pki", "renew", "secrets", "truststore"},
+	"cmd/flowcert": {"backup", "config", "deploy", "pki", "renew", "secrets", "truststore"},
 }
 
 // pure packages take bytes and times: they read no file, ask no clock and open
 // no connection. What they may import of the standard library is anything else.
-var pure = map[string]bool{"pki": true, "yamledit": true, "truststore": true, "deploy": true}
+var pure = map[string]bool{"backup": true, "pki": true, "yamledit": true, "truststore": true, "deploy": true}
 
 // listed is what go list says of a package.
 type listed struct {

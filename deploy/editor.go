@@ -54,13 +54,7 @@ func (e *editor) result() Result {
 // tryOut makes the edits and drops the result: a resource that cannot be edited
 // is refused before its Secrets are made.
 func (e *editor) tryOut() {
-	for i := range e.edits {
-		if _, err := yamledit.ApplyObject(e.resource.Object, e.edits[:i+1]); err != nil {
-			e.cannotEdit(e.edits[i].Path, err)
-			return
-		}
-	}
-	if e.resource.Source == nil || len(e.edits) == 0 {
+	if e.edited() == nil || e.resource.Source == nil || len(e.edits) == 0 {
 		return
 	}
 	_, err := rewrite(e.resource, e.edits)
@@ -74,6 +68,22 @@ func (e *editor) tryOut() {
 		}
 	}
 	e.cannotEdit(metadataAnnotation(EditsAnnotation), err)
+}
+
+// edited is the object after the edits; nil, and a conflict, where one of them
+// finds no place: a list that is none, or a name that is there twice.
+func (e *editor) edited() map[string]any {
+	after, err := yamledit.ApplyObject(e.resource.Object, e.edits)
+	if err == nil {
+		return after
+	}
+	for i := range e.edits {
+		if _, err := yamledit.ApplyObject(e.resource.Object, e.edits[:i+1]); err != nil {
+			e.cannotEdit(e.edits[i].Path, err)
+			break
+		}
+	}
+	return nil
 }
 
 // cannotEdit reports a path that yamledit refuses, with its line in the file

@@ -70,6 +70,7 @@ func (e *editor) eventProcessingTrustStore(t TrustStore) {
 	} else {
 		e.setTrustOptions(under(env, yamledit.Key("value")), path.Join(backendCertsDir, t.File), t.Password)
 	}
+	e.noteOverrides(container)
 	e.mount(under(container, yamledit.Key("volumeMounts")), backendCertsDir)
 	e.volume(under(pod, yamledit.Key("volumes")), t)
 }

@@ -43,11 +43,12 @@ func (f flinkEditor) podTemplate(t TrustStore) {
 		for _, root := range where.volumes {
 			try.volume(under(root, templateVolumes...), t)
 		}
+		after := try.edited()
 		if len(try.conflicts) > 0 {
 			f.conflicts = append(f.conflicts, try.conflicts...)
 			return
 		}
-		if f.mergesCleanly(try.edits, t) {
+		if f.mergesCleanly(after, t) {
 			f.edits = append(f.edits, try.edits...)
 			return
 		}
@@ -110,14 +111,10 @@ func (f flinkEditor) homesOf(has func(template map[string]any) bool) []home {
 	return []home{sharedHome, roleHome}
 }
 
-// mergesCleanly simulates the operator, in each of mergeModes: for both roles the merged
-// template must hold ours, and be, less ours, what the templates without ours
-// merge to.
-func (f flinkEditor) mergesCleanly(edits []yamledit.Edit, t TrustStore) bool {
-	after, err := yamledit.ApplyObject(f.resource.Object, edits)
-	if err != nil {
-		return false
-	}
+// mergesCleanly simulates the operator, in each of mergeModes, on the resource
+// after the edits: for both roles the merged template must hold ours, and be, less
+// ours, what the templates without ours merge to.
+func (f flinkEditor) mergesCleanly(after map[string]any, t TrustStore) bool {
 	spec := map[string]any{"podTemplate": withoutOurs(template(f.resource.Object, sharedHome[0]))}
 	for i, role := range flinkRoles {
 		spec[role] = map[string]any{"podTemplate": withoutOurs(template(f.resource.Object, roleHome[i]))}

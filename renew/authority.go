@@ -95,6 +95,11 @@ func (p *planner) planAuthority() {
 	}
 	a.known = true
 	if n := len(a.roots); n > 0 {
+		if err := p.lostNewer(); err != nil {
+			a.known = false
+			p.fault(a.target, err, "")
+			return
+		}
 		a.newest = a.roots[n-1].version
 		p.rootItems()
 		if why := p.wantsNextRoot(a.roots[n-1]); why != "" {
@@ -107,8 +112,7 @@ func (p *planner) planAuthority() {
 	}
 	if evidence := p.evidence(); a.last == 0 && evidence != "" {
 		a.known = false
-		p.fault(a.target, fmt.Errorf("the authority's root is not there, but %s was made under it", evidence),
-			fmt.Sprintf("put %s back from a backup; without one, take flowcert's work out (flowcert revert --delete-secrets) and apply again: every client then needs the new CA", p.rootName(1)))
+		p.plan.Faults = append(p.plan.Faults, Fault{Target: a.target, Err: p.lost(evidence)})
 		return
 	}
 	p.makeRoot(p.whyFirst())
@@ -147,7 +151,7 @@ func (p *planner) readRoots() bool {
 			err = fmt.Errorf("%s: the key does not belong to the certificate", s.Ref)
 		}
 		if err != nil {
-			p.fault(a.target, err, "put the root's manifest back from a backup")
+			p.fault(a.target, err, damaged)
 			return false
 		}
 		if start := id.Chain[0].NotBefore; p.state.Now.Before(start) {

@@ -101,6 +101,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 		if len(verdicts) > 0 {
 			p.reasons[v] = verdicts[0].reason
 		}
+		p.otherKeys.compare(w.target, best.id, w.key)
 		leaf := best.id.Chain[0]
 		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: loaded(w.referenced, best.secret), State: stateOK})
 		return v, nil

@@ -113,6 +113,7 @@ type planner struct {
 
 	restarting map[string]bool // resources that this plan restarts for other reasons
 	postponed  map[string]bool // resources for which something waits for a restart
+	otherKeys  otherKeys
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
@@ -120,6 +121,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{},
+		otherKeys: otherKeys{},
 	}
 }
 
@@ -152,6 +154,7 @@ func (p *planner) run() *Plan {
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
+	p.noteAbsent()
 	p.collectNames()
 	p.checkNames()
 	p.planAuthority()
@@ -166,6 +169,7 @@ func (p *planner) run() *Plan {
 		p.planForgetLost()
 		p.planCleanup()
 		p.intermediateItems()
+		p.noteKeys()
 		sortItems(p.plan.Items)
 	}
 	return p.plan

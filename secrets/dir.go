@@ -74,6 +74,9 @@ func (u *Unreadable) Unwrap() error { return u.Err }
 
 // Remedy is what to do about it.
 func (u *Unreadable) Remedy() string {
+	if filepath.Base(filepath.Dir(u.File)) == authorityFolder && u.Ours {
+		return "move it away and bring the authority back from a backup (flowcert import), or put the file back"
+	}
 	if u.Ours {
 		return "put it back from a backup; one that nothing refers to any more may be removed"
 	}

@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -123,6 +124,12 @@ func VersionName(prefix string, public ...string) string {
 	}
 	return versionPrefix(prefix) + "-" + hex.EncodeToString(h.Sum(nil))[:hashLength]
 }
+
+// versionName is what VersionName makes.
+var versionName = regexp.MustCompile(fmt.Sprintf(`.-[0-9a-f]{%d}$`, hashLength))
+
+// IsVersionName reports whether a name looks like one that VersionName made.
+func IsVersionName(name string) bool { return versionName.MatchString(name) }
 
 func versionPrefix(prefix string) string {
 	if limit := maxVolumeSecret - hashLength - 1; len(prefix) > limit {

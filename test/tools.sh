@@ -83,7 +83,7 @@ pip() {
 
 # missing prints the Debian packages of what is not there.
 missing() {
-	for tool in openssl curl git make; do have $tool || say $tool; done
+	for tool in openssl curl git make age; do have $tool || say $tool; done
 	have nginx || say nginx-light
 	have psql || say postgresql-client
 	[ -n "$(postgresql_bin)" ] || say postgresql
@@ -180,6 +180,7 @@ report() {
 	row curl "$(curl --version | sed -n '1s/ (.*//p')"
 	row git "$(git --version)"
 	row make "$(make --version | head -n 1)"
+	row age "$(age --version)"
 }
 
 have go || {

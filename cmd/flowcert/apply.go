@@ -187,5 +187,5 @@ func (a *app) report(s *site, state *renew.State, plan *renew.Plan, done []renew
 		a.print("waiting: %s: %s\n", w.Target, w.For)
 	}
 	a.printItems(plan, state.Now)
-	return a.printNext(s, plan)
+	return a.printNext(s, plan, done)
 }

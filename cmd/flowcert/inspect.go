@@ -5,10 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,19 +26,14 @@ func (a *app) inspectCommand() *cobra.Command {
 	var passwordFile string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Show a PEM, JKS or PKCS12 file, or a Secret manifest, as people read it",
-		Long: `Shows the certificates and keys in a PEM, JKS or PKCS12 file, or in every key
+		Short: "Show a PEM, DER, JKS or PKCS12 file, or a Secret manifest, as people read it",
+		Long: `Shows the certificates and keys in a PEM, DER, JKS or PKCS12 file, or in every key
 of a Secret manifest. No private key and no password is printed. A JKS file shows
-its certificates without a password; a PKCS12 file needs one. The stores of a
-Secret manifest are opened with the passwords in it.
+its certificates without a password; a PKCS12 file needs one, unless its password is
+empty. The stores of a Secret manifest are opened with the passwords in it.
 
 Exit status: 0 everything could be shown, 1 error.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage(cmd, fmt.Errorf("flowcert inspect takes one file, but %d are given", len(args)))
-			}
-			return nil
-		},
+		Args: oneFile,
 		RunE: func(_ *cobra.Command, args []string) error {
 			password, err := readPassword(passwordFile)
 			if err != nil {
@@ -53,8 +46,7 @@ Exit status: 0 everything could be shown, 1 error.`,
 	return cmd
 }
 
-// readPassword reads a password without the line break that editors and echo
-// leave behind it.
+// readPassword reads a password from a file, if one is given.
 func readPassword(path string) (string, error) {
 	if path == "" {
 		return "", nil
@@ -64,29 +56,17 @@ func readPassword(path string) (string, error) {
 		return "", fmt.Errorf("password file %s: %w", path, errors.Unwrap(err))
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPasswordFile+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("password file %s: %w", path, errors.Unwrap(err))
-	case len(data) > maxPasswordFile:
-		return "", fmt.Errorf("password file %s: has more than %d bytes", path, maxPasswordFile)
-	}
-	password := strings.TrimRight(string(data), "\r\n")
-	if password == "" {
-		return "", fmt.Errorf("password file %s: is empty", path)
-	}
-	return password, nil
+	return onlyLine(f, "password file "+path)
 }
 
 func (a *app) inspect(path, password string) error {
-	data, err := inspectable(path)
+	data, err := readFile(path, maxInspect)
 	if err != nil {
 		return err
 	}
 	out := inspectJSON{File: path}
 	var failed error
-	if _, known := truststore.Detect(data); known {
-		store, err := openStore(data, []string{password})
+	if store, known, err := openStore(data, []string{password}); known {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -102,8 +82,8 @@ func (a *app) inspect(path, password string) error {
 	return errors.Join(err, failed)
 }
 
-// inspectable reads the file; its errors name it.
-func inspectable(path string) ([]byte, error) {
+// readFile reads a file of at most limit bytes; its errors name it.
+func readFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -112,8 +92,8 @@ func inspectable(path string) ([]byte, error) {
 		return nil, hinted(fmt.Errorf("%s: is a directory", path), "give one file")
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s: is not a regular file", path)
-	case info.Size() > maxInspect:
-		return nil, fmt.Errorf("%s: has %d bytes, more than the %d that are read", path, info.Size(), maxInspect)
+	case info.Size() > limit:
+		return nil, fmt.Errorf("%s: has %d bytes, more than the %d that are read", path, info.Size(), limit)
 	case info.Size() == 0:
 		return nil, fmt.Errorf("%s: is empty", path)
 	}
@@ -129,10 +109,10 @@ func inspectable(path string) ([]byte, error) {
 func inspectSecrets(data []byte, password string) ([]secretJSON, error) {
 	found, err := secrets.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("is not PEM, JKS, PKCS12, and does not read as a manifest: %w", err)
+		return nil, fmt.Errorf("is not PEM, DER, JKS or PKCS12, and does not read as a manifest: %w", err)
 	}
 	if len(found) == 0 {
-		return nil, hinted(errors.New("is not PEM, JKS, PKCS12 or a manifest of a Secret"), "give a file of one of these kinds")
+		return nil, hinted(errors.New("is not PEM, DER, JKS, PKCS12 or a manifest of a Secret"), "give a file of one of these kinds")
 	}
 	var out []secretJSON
 	var failed error
@@ -140,12 +120,10 @@ func inspectSecrets(data []byte, password string) ([]secretJSON, error) {
 		entry := secretJSON{Namespace: s.Namespace, Name: s.Name, Data: []valueJSON{}}
 		for _, key := range s.Keys() {
 			v := valueJSON{Key: key, Bytes: len(s.Data[key])}
-			if _, known := truststore.Detect(s.Data[key]); known {
-				passwords := []string{password, string(s.Data[secrets.Password]), string(s.Data[secrets.TrustPassword])}
-				if v.Store, err = openStore(s.Data[key], passwords); err != nil {
-					v.Error = err.Error()
-					failed = errors.Join(failed, hinted(fmt.Errorf("%s: key %q: %w", s.Ref, key, err), hintOf(err)))
-				}
+			passwords := []string{password, string(s.Data[secrets.Password]), string(s.Data[secrets.TrustPassword])}
+			if v.Store, _, err = openStore(s.Data[key], passwords); err != nil {
+				v.Error = err.Error()
+				failed = errors.Join(failed, hinted(fmt.Errorf("%s: key %q: %w", s.Ref, key, err), hintOf(err)))
 			}
 			entry.Data = append(entry.Data, v)
 		}
@@ -156,8 +134,13 @@ func inspectSecrets(data []byte, password string) ([]secretJSON, error) {
 
 // openStore opens a store with the first password that fits, or without one
 // where its format allows that. The first password is the user's: if it is given
-// and does not fit, nor does another, that is an error.
-func openStore(data []byte, passwords []string) (*storeJSON, error) {
+// and does not fit, nor does another, that is an error. What is no store is not
+// known.
+func openStore(data []byte, passwords []string) (out *storeJSON, known bool, err error) {
+	if _, known := truststore.Detect(data); !known {
+		out := bareCertificates(data)
+		return out, out != nil, nil
+	}
 	store, err := truststore.OpenWithoutPassword(data)
 	for i, p := range passwords {
 		if p == "" {
@@ -172,13 +155,33 @@ func openStore(data []byte, passwords []string) (*storeJSON, error) {
 			store, err = nil, e
 		}
 	}
+	if passwords[0] == "" && errors.Is(err, truststore.ErrPassword) {
+		// Some tools take the empty password where none is asked for.
+		if opened, e := truststore.Open(data, ""); e == nil {
+			store, err = opened, nil
+		}
+	}
 	switch {
 	case errors.Is(err, truststore.ErrPassword):
-		return nil, hinted(err, "give the store's password with --password-file FILE")
+		return nil, true, hinted(err, "give the store's password with --password-file FILE")
 	case err != nil:
-		return nil, err
+		return nil, true, err
 	}
-	return storeOutput(store), nil
+	return storeOutput(store), true, nil
+}
+
+// bareCertificates reads certificates in DER, one behind the other; nil if it is
+// something else. A file of them has neither aliases nor a password.
+func bareCertificates(data []byte) *storeJSON {
+	found, err := x509.ParseCertificates(data)
+	if err != nil || len(found) == 0 {
+		return nil
+	}
+	out := &storeJSON{Format: "DER", Keys: []keyJSON{}, Trusted: []entryJSON{}}
+	for _, c := range found {
+		out.Trusted = append(out.Trusted, entryJSON{certificateJSON: certificateOutput(c)})
+	}
+	return out
 }
 
 // What inspect shows, as data; see json.go.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/renew"
@@ -12,7 +14,7 @@ import (
 )
 
 // printNext says what a person has to do now, in words that can be pasted.
-func (a *app) printNext(s *site, plan *renew.Plan) error {
+func (a *app) printNext(s *site, plan *renew.Plan, done []renew.Action) error {
 	hand, err := kubectl(s, plan.Files)
 	if err != nil {
 		return err
@@ -22,13 +24,19 @@ func (a *app) printNext(s *site, plan *renew.Plan) error {
 	for _, line := range hand {
 		a.print("  %s\n", line)
 	}
-	a.print("\nKeep %s safe, and a copy elsewhere: it holds the authority's key, which no workload\nneeds and which nobody can make again.\n", filepath.Join(s.dir, "authority")+"/")
+	a.printDelete(done)
+	if s.cfg.Authority.Secret == nil || slices.ContainsFunc(plan.Items, isIntermediate) {
+		a.print("\nKeep %s safe, and a copy elsewhere: it holds the authority's key, which no workload\nneeds and which nobody can make again:\n\n  %s authority.age\n", filepath.Join(s.dir, "authority")+"/", a.line("export"))
+	}
 	a.print("\nTrust the CA in browsers and other clients:\n\n  %s > ca.crt\n", a.line("ca"))
 	for _, t := range s.cfg.Truststores {
 		a.printTruststore(t)
 	}
 	return nil
 }
+
+// isIntermediate tells what flowcert makes below a CA of the user's.
+func isIntermediate(i renew.Item) bool { return i.Role == secrets.RoleIntermediate }
 
 // kubectl are the commands that hand the directory to a cluster: the Secrets,
 // then the resources that refer to them. A truststore with public CAs is too
@@ -60,6 +68,24 @@ func kubectl(s *site, files []string) ([]string, error) {
 		out = append(out, "kubectl config set-context --current --namespace "+s.cfg.Namespace, "kubectl apply"+mixed)
 	}
 	return out, nil
+}
+
+// printDelete shows how the cluster forgets what this apply removed from the
+// directory: to hand the directory over takes nothing away there.
+func (a *app) printDelete(done []renew.Action) {
+	removed := map[string][]string{} // names by namespace
+	for _, action := range done {
+		if f, ok := action.(*renew.Forget); ok {
+			removed[f.Secret.Namespace] = append(removed[f.Secret.Namespace], quote(f.Secret.Name))
+		}
+	}
+	if len(removed) == 0 {
+		return
+	}
+	a.print("\nOld Secrets that nothing uses any more were removed from the directory; the cluster still has them:\n\n")
+	for _, namespace := range slices.Sorted(maps.Keys(removed)) {
+		a.print("  kubectl delete secret --ignore-not-found -n %s %s\n", quote(namespace), strings.Join(removed[namespace], " "))
+	}
 }
 
 // printTruststore shows how jobs reach the servers behind a truststore.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/flowcert/flowcert/renew"
 	"github.com/flowcert/flowcert/secrets"
@@ -119,10 +120,7 @@ func (a *app) record(ctx context.Context, target, question string, find func(*si
 // confirm asks on a terminal; elsewhere nobody can answer, and it is refused.
 func (a *app) confirm(question string) error {
 	f, ok := a.stdin.(*os.File)
-	if !ok {
-		return hinted(errors.New(question), "add --yes if that is meant")
-	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return hinted(errors.New(question), "add --yes if that is meant")
 	}
 	fmt.Fprintf(a.stderr, "%s Go on? [yes/no] ", question)

@@ -100,7 +100,7 @@ This version works on a directory of manifests (--dir).`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.initCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(), a.verifyCommand(), a.renewCommand(),
-		a.revertCommand(), a.caCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand())
+		a.revertCommand(), a.exportCommand(), a.importCommand(), a.caCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 
