@@ -168,7 +168,7 @@ func (p *planner) readRoots() bool {
 	}
 	slices.SortStableFunc(a.roots, func(x, y root) int { return generation(x.version.Secret) - generation(y.version.Secret) })
 	if err := p.readCrosses(); err != nil {
-		p.fault(a.target, err, "put the root's manifest back from a backup")
+		p.fault(a.target, err, damaged)
 		return false
 	}
 	return true
