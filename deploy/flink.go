@@ -219,8 +219,9 @@ func (f flinkEditor) algorithms() {
 	if Placeholder(protocol) {
 		protocol = ""
 	}
-	if problem := protocolProblem(protocol); problem != "" {
-		f.notice("security.ssl.protocol: %s", problem)
+	dead := protocolProblem(protocol)
+	if dead != "" {
+		f.notice("security.ssl.protocol: %s; set TLSv1.2 or TLSv1.3, or remove the key", dead)
 	}
 	want := livingSuites(protocol)
 	current, set := f.conf.value(name)
@@ -228,7 +229,7 @@ func (f flinkEditor) algorithms() {
 	case unset(current, set), f.record.wrote(p, current) && !same(current, want):
 		f.edit(p, want)
 	case !f.record.wrote(p, current):
-		if problem := suiteProblem(text(current), protocol); problem != "" {
+		if problem := suiteProblem(text(current), protocol, "RSA"); problem != "" && dead == "" {
 			f.notice("%s %s; remove the key, and flowcert sets %s", p, problem, want)
 		}
 	}
