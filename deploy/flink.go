@@ -251,7 +251,7 @@ func (f flinkEditor) tlsNotices(t FlinkTLS) {
 // trustStore points both JVMs at the truststore and mounts it.
 func (f flinkEditor) trustStore(t TrustStore) {
 	file := path.Join(flinkCertsDir, t.File)
-	for _, name := range []string{"env.java.opts.all", "env.java.opts"} {
+	for _, name := range sharedOptionKeys {
 		f.sharedOptions(name, file)
 	}
 	for _, role := range []string{"taskmanager", "jobmanager"} {
