@@ -19,7 +19,10 @@ type Report struct {
 	// Due is well today; the next apply has something to do, or waits, or
 	// something will stop working at a time that is known.
 	Due []Finding
-	// Skipped was not looked at because the user asked for that.
+	// Endpoints are the servers that [Report.Dial] asks.
+	Endpoints []Endpoint
+	// Skipped was not looked at: servers, where the user asked for that, and files
+	// of others that do not read and that nothing is known to need.
 	Skipped []Finding
 }
 
@@ -40,6 +43,10 @@ func (r *Report) unknown(target, problem, hint string) {
 
 func (r *Report) due(target, problem, hint string) {
 	r.Due = addFinding(r.Due, Finding{target, problem, hint})
+}
+
+func (r *Report) skipped(target, problem string) {
+	r.Skipped = addFinding(r.Skipped, Finding{Target: target, Problem: problem})
 }
 
 // addFinding leaves out what is there already: a Secret is used in several
@@ -68,8 +75,8 @@ type verifier struct {
 }
 
 // Verify looks into every store, checks every chain, name and reference, and
-// compares with what the configuration wants. Endpoints are for [Endpoints] and
-// [DialAll].
+// compares with what the configuration wants. It opens no connection: call
+// [Report.Dial] or [Report.SkipDial] next.
 func Verify(cfg *config.Config, state *State) *Report {
 	v := newVerifier(cfg, state)
 	v.compare()
@@ -77,6 +84,7 @@ func Verify(cfg *config.Config, state *State) *Report {
 	v.secretsInUse()
 	v.unmanaged()
 	v.asReferred()
+	v.Endpoints = v.endpoints()
 	v.sort()
 	return v.Report
 }

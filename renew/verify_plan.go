@@ -65,13 +65,13 @@ func (v *verifier) faulty(target string) bool {
 	return slices.ContainsFunc(v.wanted.Faults, func(f Fault) bool { return f.Target == target })
 }
 
-// unread reports the files of others that could not be read: what they hold is
-// unknown. Those of ours are faults of the plan.
+// unread names the files of others that could not be read; those of ours are
+// faults of the plan. A reference that leads nowhere says so too.
 func (v *verifier) unread() {
 	for _, err := range v.state.Broken {
 		var u *secrets.Unreadable
 		if errors.As(err, &u) && !u.Ours {
-			v.unknown(u.File, err.Error(), u.Remedy())
+			v.skipped(u.File, "not read: "+err.Error())
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (v *verifier) referred(r deploy.Resource, use deploy.Origin) (*secrets.Secr
 		v.finding(r.String(), fmt.Sprintf("%s refers to %s, which flowcert made and which is not there", use.Field, ref),
 			"put it back, or run flowcert apply: it makes another one and refers to that")
 	default:
-		v.unknown(r.String(), fmt.Sprintf("%s refers to %s, which is not in the directory", use.Field, ref), "it has to be in the cluster already")
+		v.unknown(r.String(), fmt.Sprintf("%s refers to %s, which is not in the directory%s", use.Field, ref, v.state.brokenNote()), "it has to be in the cluster already")
 	}
 	return nil, false
 }
