@@ -165,6 +165,9 @@ func (l *opened) takeKey(store *truststore.Store, what string) error {
 		return fmt.Errorf("%s is not what %s is, which opens %s and the key in it", l.file.KeyPasswordField, l.file.PasswordField, what)
 	}
 	l.chain = store.Keys[0].Chain
+	if len(l.chain) == 0 {
+		return fmt.Errorf("%s: the private key belongs to none of its certificates", what)
+	}
 	if !pki.SameKey(l.chain[0], store.Keys[0].Key) {
 		return fmt.Errorf("%s: %w", what, errOtherKey)
 	}

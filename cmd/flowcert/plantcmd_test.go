@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	keystore "github.com/pavlo-v-chernykh/keystore-go/v4"
+	"github.com/rogpeppe/go-internal/testscript"
+	pkcs12 "software.sslmate.com/src/go-pkcs12"
+
+	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// Commands that look into the Secret manifests that flowcert wrote, and spoil
+// them as people and machines do.
+
+// oneFile is the one file that matches the pattern.
+func oneFile(ts *testscript.TestScript, pattern string) string {
+	paths, err := filepath.Glob(ts.MkAbs(pattern))
+	ts.Check(err)
+	if len(paths) != 1 {
+		ts.Fatalf("%d files match %s, want one", len(paths), pattern)
+	}
+	return paths[0]
+}
+
+// cmdGetData is `getdata MANIFEST KEY FILE`: a value of a Secret's data goes to
+// FILE. MANIFEST may be a pattern.
+func cmdGetData(ts *testscript.TestScript, _ bool, args []string) {
+	path := oneFile(ts, args[0])
+	parsed, err := secrets.Parse([]byte(ts.ReadFile(path)))
+	ts.Check(err)
+	value, err := parsed[0].Get(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), value, 0o644))
+}
+
+// cmdPutData is `putdata MANIFEST KEY [FILE]`: the value becomes what is in FILE;
+// without FILE the key goes.
+func cmdPutData(ts *testscript.TestScript, _ bool, args []string) {
+	path := oneFile(ts, args[0])
+	line := regexp.MustCompile(`(?m)^  ` + regexp.QuoteMeta(args[1]) + `: .*\n`)
+	text, now := ts.ReadFile(path), ""
+	if !line.MatchString(text) {
+		ts.Fatalf("%s has no key %s", path, args[1])
+	}
+	if len(args) > 2 {
+		now = "  " + args[1] + ": " + base64.StdEncoding.EncodeToString([]byte(ts.ReadFile(args[2]))) + "\n"
+	}
+	ts.Check(os.WriteFile(path, []byte(line.ReplaceAllLiteralString(text, now)), 0o644))
+}
+
+// cmdSwapKey is `swapkey MANIFEST KEY`: the key store under KEY gets another
+// private key beside the certificates that it has. The package truststore refuses
+// to make such a store.
+func cmdSwapKey(ts *testscript.TestScript, _ bool, args []string) {
+	parsed, err := secrets.Parse([]byte(ts.ReadFile(oneFile(ts, args[0]))))
+	ts.Check(err)
+	password := string(parsed[0].Data[secrets.Password])
+	store, err := truststore.Open(parsed[0].Data[args[1]], password)
+	ts.Check(err)
+	key, err := pki.GenerateKey(pki.KeySpec{Algorithm: pki.RSA, Size: 2048})
+	ts.Check(err)
+	data, err := withKey(store.Format, key, store.Keys[0].Chain, password)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("swapped.store"), data, 0o644))
+	cmdPutData(ts, false, []string{args[0], args[1], "swapped.store"})
+}
+
+// withKey is a key store with a key and a chain that need not belong together.
+func withKey(f truststore.Format, key crypto.Signer, chain []*x509.Certificate, password string) ([]byte, error) {
+	if f == truststore.PKCS12 {
+		return pkcs12.Modern2023.Encode(key, chain[0], chain[1:], password)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	entry := keystore.PrivateKeyEntry{PrivateKey: der}
+	for _, c := range chain {
+		entry.CertificateChain = append(entry.CertificateChain, keystore.Certificate{Type: "X509", Content: c.Raw})
+	}
+	store := keystore.New()
+	if err := store.SetPrivateKeyEntry("server", entry, []byte(password)); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = store.Store(&out, []byte(password))
+	return out.Bytes(), err
+}
