@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	keystore "github.com/pavlo-v-chernykh/keystore-go/v4"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -94,4 +95,21 @@ func withKey(f truststore.Format, key crypto.Signer, chain []*x509.Certificate, 
 	var out bytes.Buffer
 	err = store.Store(&out, []byte(password))
 	return out.Bytes(), err
+}
+
+// cmdEdit is `edit FILE s/REGEXP/REPLACEMENT/` or `edit FILE /REGEXP//` for every
+// match; a slash in either is written \/.
+func cmdEdit(ts *testscript.TestScript, _ bool, args []string) {
+	parts := strings.Split(strings.ReplaceAll(strings.TrimPrefix(args[1], "s"), `\/`, "\x00"), "/")
+	if len(parts) != 4 {
+		ts.Fatalf("usage: edit FILE s/REGEXP/REPLACEMENT/")
+	}
+	re, err := regexp.Compile("(?m)" + strings.ReplaceAll(parts[1], "\x00", "/"))
+	ts.Check(err)
+	text := ts.ReadFile(args[0])
+	if !re.MatchString(text) {
+		ts.Fatalf("%s has nothing that matches %s", args[0], parts[1])
+	}
+	text = re.ReplaceAllString(text, strings.ReplaceAll(parts[2], "\x00", "/"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cafile":    cmdCAFile,
+			"edit":      cmdEdit,
 			"exits":     cmdExits,
 			"getdata":   cmdGetData,
 			"jsonkeys":  cmdJSONKeys,
