@@ -110,6 +110,6 @@ func cmdEdit(ts *testscript.TestScript, _ bool, args []string) {
 	if !re.MatchString(text) {
 		ts.Fatalf("%s has nothing that matches %s", args[0], parts[1])
 	}
-	text = re.ReplaceAllString(text, strings.ReplaceAll(parts[2], "\x00", "/"))
+	text = re.ReplaceAllString(text, strings.NewReplacer("\x00", "/", `\n`, "\n").Replace(parts[2]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }
