@@ -16,9 +16,8 @@ import (
 // which the client calls it.
 func (v *verifier) meetings() {
 	for _, ep := range v.sortedEventProcessing() {
-		if job := v.flinkOf(ep); job != nil && v.flink[ep.target] != nil {
-			trust := v.flink[ep.target]
-			v.meet(ep.target, trust.secret.Ref.String(), trust.trusted, v.served[job.target].rest.key, deploy.FlinkHost(ep.resource))
+		if trust := v.flink[ep.target]; trust != nil {
+			v.callsFlink(ep, trust)
 		}
 	}
 	for _, job := range v.sortedFlinks() {
@@ -32,6 +31,28 @@ func (v *verifier) meetings() {
 	}
 }
 
+// callsFlink checks the truststore of spec.flink.tls with the server at
+// spec.flink.endpoint.
+func (v *verifier) callsFlink(ep *eventProcessingJob, trust *opened) {
+	host := deploy.FlinkHost(ep.resource)
+	job := v.flinkOf(ep)
+	if job == nil {
+		v.unknown(ep.target, fmt.Sprintf("spec.flink.endpoint leads to %q, which is no FlinkDeployment of flowcert.yaml with TLS at its REST endpoint: what it serves is not known", host),
+			"correct spec.flink.endpoint, or add the FlinkDeployment to flowcert.yaml")
+		return
+	}
+	v.meet(edge{ep.target, trust.secret.Ref.String(), trust.trusted, v.served[job.target].rest.key, host, endpointHint(job, v.served[job.target].rest.key, host)})
+}
+
+// endpointHint is what to do where Event Processing does not accept Flink's
+// certificate: a name that it does not have is the author's to correct.
+func endpointHint(job *flinkJob, server *opened, host string) string {
+	if server != nil && len(server.chain) > 0 && server.chain[0].VerifyHostname(host) != nil {
+		return fmt.Sprintf("call it %s-rest.%s in spec.flink.endpoint, or see clusterDomain in flowcert.yaml", job.config.Name, job.config.Namespace)
+	}
+	return mendHint
+}
+
 // within checks a channel whose ends are both Flink's, and that verifies both
 // ends where the channel asks for client certificates.
 func (v *verifier) within(job *flinkJob, c deploy.FlinkChannel, s channelStores) {
@@ -39,7 +60,7 @@ func (v *verifier) within(job *flinkJob, c deploy.FlinkChannel, s channelStores)
 		return // nothing is verified, or the fingerprints decide
 	}
 	trust := fmt.Sprintf("%s of %s", s.trust.file.Origin.Key, s.trust.secret.Ref)
-	v.meet(job.target, trust, s.trust.trusted, s.key, "")
+	v.meet(edge{job.target, trust, s.trust.trusted, s.key, "", mendHint})
 	if c.ClientAuth {
 		v.meetClient(job.target, trust, s.trust.trusted, s.key)
 	}
@@ -72,17 +93,26 @@ func (v *verifier) operator(job *flinkJob, server *opened) {
 		return
 	}
 	host := job.config.Name + "-rest." + job.config.Namespace
-	v.meet(operatorTarget(ns), s.Ref.String(), secrets.Certificates(entries), server, host)
+	v.meet(edge{operatorTarget(ns), s.Ref.String(), secrets.Certificates(entries), server, host, mendHint})
+}
+
+// edge is a client that verifies a server by a truststore and a name; empty:
+// it checks no name.
+type edge struct {
+	client, trust string
+	anchors       []*x509.Certificate
+	server        *opened
+	host, hint    string
 }
 
 // meet checks one edge. A server that is wrong in itself is reported by itself.
-func (v *verifier) meet(client, trust string, anchors []*x509.Certificate, server *opened, host string) {
-	if server == nil || len(server.chain) == 0 {
+func (v *verifier) meet(e edge) {
+	if e.server == nil || len(e.server.chain) == 0 {
 		return
 	}
 	v.Checked++
-	if err := pki.VerifyChain(pki.JVM(), server.chain, anchors, host, v.state.Now); err != nil {
-		v.finding(client, fmt.Sprintf("%s does not verify %s%s: %v", trust, server.secret.Ref, as(host), err), mendHint)
+	if err := pki.VerifyChain(pki.JVM(), e.server.chain, e.anchors, e.host, v.state.Now); err != nil {
+		v.finding(e.client, fmt.Sprintf("%s does not verify %s%s: %v", e.trust, e.server.secret.Ref, as(e.host), err), e.hint)
 	}
 }
 
@@ -92,6 +122,8 @@ func as(host string) string {
 	}
 	return " as " + host
 }
+
+const authorityHint = "flowcert plan shows what would mend it; if nothing, give the truststore a source with authority: true"
 
 // meetCertificate checks the workloads that reach the server of a certificate by
 // a truststore of ours.
@@ -108,7 +140,7 @@ func (v *verifier) meetCertificate(c config.Certificate) {
 	for _, e := range v.edgesToCertificate(c) {
 		for _, client := range v.jvm[e.Client] {
 			for _, host := range hostsOf(v.cfg.Truststores, id.Chain[0], c) {
-				v.meet(e.Client, client.file.Field+" ("+client.secret.Ref.String()+")", client.trusted, server, host)
+				v.meet(edge{e.Client, client.secret.Ref.String(), client.trusted, server, host, authorityHint})
 			}
 		}
 	}

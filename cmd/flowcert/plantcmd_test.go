@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	keystore "github.com/pavlo-v-chernykh/keystore-go/v4"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -112,4 +114,35 @@ func cmdEdit(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	text = re.ReplaceAllString(text, strings.NewReplacer("\x00", "/", `\n`, "\n").Replace(parts[2]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// cmdForeign is `foreign SITE OTHER KEY PASSWORD`: the session cluster's store
+// under KEY becomes the other site's, under the password that it had here.
+func cmdForeign(ts *testscript.TestScript, _ bool, args []string) {
+	const pattern = "/secrets/*.session-cluster-prod-tls-*.yaml"
+	read := func(site string) map[string][]byte {
+		parsed, err := secrets.Parse([]byte(ts.ReadFile(oneFile(ts, site+pattern))))
+		ts.Check(err)
+		return parsed[0].Data
+	}
+	here, there := read(args[0]), read(args[1])
+	store, err := truststore.Open(there[args[2]], string(there[args[3]]))
+	ts.Check(err)
+	var data []byte
+	if len(store.Keys) > 0 {
+		data, err = truststore.EncodeKey(store.Format, store.Keys[0], string(here[args[3]]))
+	} else {
+		data, err = truststore.EncodeTrust(store.Format, store.Trusted, string(here[args[3]]))
+	}
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("foreign.store"), data, 0o644))
+	cmdPutData(ts, false, []string{args[0] + pattern, args[2], "foreign.store"})
+}
+
+// cmdLater is `later DAYS SITE`: flowcert applies as if it were so many days later.
+func cmdLater(ts *testscript.TestScript, _ bool, args []string) {
+	days, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	at := time.Now().AddDate(0, 0, days).UTC().Format(time.RFC3339)
+	ts.Check(ts.Exec("flowcert", "apply", "--dir", args[1], "--now", at, "--simulate"))
 }
