@@ -73,7 +73,7 @@ func presented(ctx context.Context, conn net.Conn, host string, protocol config.
 		return chain, nil
 	case errors.As(err, &plain):
 		return nil, Hinted{Err: fmt.Errorf("does not answer with TLS but with %q", plain.RecordHeader[:]), Hint: protocolHint}
-	case isTimeout(err):
+	case gaveUp(err):
 		return nil, Hinted{Err: fmt.Errorf("%w: no TLS handshake within %s", ErrUnreachable, dialTimeout), Hint: silentHint}
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		return nil, Hinted{Err: fmt.Errorf("refuses the TLS handshake: %w", alert.Err), Hint: "have the server offer TLS 1.2 or 1.3 with a cipher suite that current clients enable; its log says more"}
@@ -83,9 +83,10 @@ func presented(ctx context.Context, conn net.Conn, host string, protocol config.
 	return nil, Hinted{Err: fmt.Errorf("TLS handshake: %w", err), Hint: "see the server's log"}
 }
 
-func isTimeout(err error) bool {
+// gaveUp reports whether it was this end that did not wait any longer.
+func gaveUp(err error) bool {
 	var t net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &t) && t.Timeout()
 }
 
 // sslRequestCode opens TLS on a PostgreSQL connection (PostgreSQL documentation,
@@ -102,10 +103,10 @@ func requestTLS(conn net.Conn) error {
 		_, err = io.ReadFull(conn, answer)
 	}
 	switch {
-	case isTimeout(err):
+	case gaveUp(err):
 		return Hinted{Err: fmt.Errorf("%w: no answer to PostgreSQL's SSLRequest within %s", ErrUnreachable, dialTimeout), Hint: silentHint}
 	case errors.Is(err, io.EOF):
-		return Hinted{Err: fmt.Errorf("%w: closes the connection at PostgreSQL's SSLRequest", ErrUnreachable), Hint: silentHint}
+		return Hinted{Err: fmt.Errorf("%w: closes the connection at PostgreSQL's SSLRequest", ErrUnreachable), Hint: "see the server's log; or " + protocolHint}
 	case err != nil:
 		return Hinted{Err: fmt.Errorf("%w: %w", ErrUnreachable, err), Hint: silentHint}
 	case answer[0] == 'S':
