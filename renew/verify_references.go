@@ -1,9 +1,10 @@
 package renew
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -50,9 +51,11 @@ func (v *verifier) referred(r deploy.Resource, use deploy.Origin) (*secrets.Secr
 	return nil, false
 }
 
-// brokenSecret reports whether the Secret's file is there and does not read.
+// brokenSecret reports whether the Secret's file is where flowcert writes it, and
+// does not read.
 func (v *verifier) brokenSecret(ref secrets.Ref) bool {
 	return slices.ContainsFunc(v.state.Broken, func(err error) bool {
-		return strings.Contains(err.Error(), ref.String()) || strings.Contains(err.Error(), "/"+ref.Namespace+"."+ref.Name+".yaml")
+		var u *secrets.Unreadable
+		return errors.As(err, &u) && filepath.Base(u.File) == ref.Namespace+"."+ref.Name+".yaml"
 	})
 }

@@ -1,7 +1,7 @@
 package renew
 
 import (
-	"crypto/sha1" //nolint:gosec // Flink pins certificates by it
+	"crypto/sha1" // by which Flink pins certificates
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"

@@ -15,8 +15,13 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Open every store, check every chain, name and reference, dial the servers",
-		Long: `Opens every store, checks every chain, name and reference, and asks the servers
-named in flowcert.yaml for the certificates that they serve.
+		Long: `Opens every store with the password that its reader is given, checks every chain,
+name and reference, every client's truststore against the servers that it calls, and
+the settings by which handshakes fail; and asks the servers named in flowcert.yaml for
+the certificates that they serve. What pods in a cluster have loaded is not looked at.
+
+Each line begins with wrong, due (well today, and something is to be done), unknown
+(could not be checked) or skipped.
 
 Exit status: 0 all is well, 1 something is wrong, 3 all that could be checked is
 well and something could not.`,
