@@ -115,27 +115,20 @@ func misspelt(name string, known []string) string {
 	return ""
 }
 
-// living reports whether the JDK enables a suite for a protocol and a key.
+// living reports whether the JDK enables a suite for a protocol and a key: what
+// jdk.tls.disabledAlgorithms leaves (OpenJDK 17.0.21 and 25; TLS_RSA_* went with
+// 11.0.30, 17.0.18 and 21.0.10).
 func living(suite, protocol, key string) bool {
 	switch protocol {
 	case "TLSv1.3":
 		return slices.Contains(tls13Suites, suite)
 	case "TLSv1.2":
-		return slices.Contains(jdkSuites, suite) && !disabled(suite) &&
-			(strings.HasPrefix(suite, "TLS_ECDHE_"+key+"_") || strings.HasPrefix(suite, "TLS_DHE_"+key+"_"))
+		forward := strings.HasPrefix(suite, "TLS_ECDHE_"+key+"_") || strings.HasPrefix(suite, "TLS_DHE_"+key+"_")
+		return forward && !slices.ContainsFunc([]string{"_3DES_", "_RC4_", "_NULL_"}, func(dead string) bool {
+			return strings.Contains(suite, dead)
+		})
 	}
 	return false
-}
-
-// disabled are the suites of jdk.tls.disabledAlgorithms (OpenJDK 17.0.21 and 25;
-// TLS_RSA_* since 11.0.30, 17.0.18 and 21.0.10).
-func disabled(suite string) bool {
-	if strings.HasPrefix(suite, "SSL_") || strings.HasPrefix(suite, "TLS_RSA_") || strings.HasPrefix(suite, "TLS_ECDH_") {
-		return true
-	}
-	return slices.ContainsFunc([]string{"_3DES_", "_RC4_", "_NULL_", "_anon_"}, func(part string) bool {
-		return strings.Contains(suite, part)
-	})
 }
 
 // knownSuite reports whether the JDK takes a name into a list of suites; a suite

@@ -23,8 +23,8 @@ func TestOrigin(t *testing.T) {
 			{"name": "disk", "emptyDir": map[string]any{}},
 		},
 		mounts: []map[string]any{
-			{"name": "disk", "mountPath": "/data/"},
 			{"name": "all", "mountPath": "/data/all"},
+			{"name": "disk", "mountPath": "/data/"},
 			{"name": "some", "mountPath": "/some"},
 			{"name": "all", "mountPath": "/one/file.jks", "subPath": "key.jks"},
 			{"name": "some", "mountPath": "/sub", "subPath": "dir"},
