@@ -219,8 +219,9 @@ func (f flinkEditor) algorithms() {
 	if Placeholder(protocol) {
 		protocol = ""
 	}
-	if problem := protocolProblem(protocol); problem != "" {
-		f.notice("security.ssl.protocol: %s", problem)
+	dead := protocolProblem(protocol)
+	if dead != "" {
+		f.notice("security.ssl.protocol: %s; set TLSv1.2 or TLSv1.3, or remove the key", dead)
 	}
 	want := livingSuites(protocol)
 	current, set := f.conf.value(name)
@@ -228,7 +229,7 @@ func (f flinkEditor) algorithms() {
 	case unset(current, set), f.record.wrote(p, current) && !same(current, want):
 		f.edit(p, want)
 	case !f.record.wrote(p, current):
-		if problem := suiteProblem(text(current), protocol); problem != "" {
+		if problem := suiteProblem(text(current), protocol, "RSA"); problem != "" && dead == "" {
 			f.notice("%s %s; remove the key, and flowcert sets %s", p, problem, want)
 		}
 	}
@@ -250,7 +251,7 @@ func (f flinkEditor) tlsNotices(t FlinkTLS) {
 // trustStore points both JVMs at the truststore and mounts it.
 func (f flinkEditor) trustStore(t TrustStore) {
 	file := path.Join(flinkCertsDir, t.File)
-	for _, name := range []string{"env.java.opts.all", "env.java.opts"} {
+	for _, name := range sharedOptionKeys {
 		f.sharedOptions(name, file)
 	}
 	for _, role := range []string{"taskmanager", "jobmanager"} {

@@ -318,7 +318,7 @@ func TestFlinkNotices(t *testing.T) {
 		{"fingerprints", "security.ssl: {rest: {cert.fingerprint: AB}, internal.cert.fingerprint: CD}\n", []string{
 			"security.ssl.rest.cert.fingerprint pins one certificate…", "security.ssl.internal.cert.fingerprint pins one certificate…"}},
 		{"mutual", "security.ssl.rest.authentication-enabled: 'True'\n", []string{"security.ssl.rest.authentication-enabled shuts Event Processing out…"}},
-		{"dead suites", "security.ssl.algorithms: TLS_RSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA\n", []string{
+		{"dead suites", "security.ssl.algorithms: TLS_RSA_WITH_AES_128_CBC_SHA,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA\n", []string{
 			`spec.flinkConfiguration["security.ssl.algorithms"] has no cipher suite that a current JDK enables for TLSv1.2 and an RSA key; remove the key, and flowcert sets TLS_ECDHE_RSA…`}},
 		{"suites of the other protocol", "security.ssl.algorithms: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\nsecurity.ssl.protocol: TLSv1.3\n", []string{
 			`spec.flinkConfiguration["security.ssl.algorithms"] has no cipher suite that a current JDK enables for TLSv1.3 and an RSA key; remove the key, and flowcert sets TLS_AES_128…`}},

@@ -66,7 +66,7 @@ func (s *testSite) deleteAll(all ...*secrets.Secret) {
 	s.observe(testNow)
 }
 
-func namesOf(all []*secrets.Secret) string {
+func secretNames(all []*secrets.Secret) string {
 	var out []string
 	for _, s := range all {
 		out = append(out, s.Name)
@@ -81,7 +81,7 @@ func TestBackupIsWhole(t *testing.T) {
 	s.apply(testNow)
 	s.secondRoot()
 	saved := s.saved()
-	if got := namesOf(saved); !strings.HasPrefix(got, "ea-root-g1 ea-root-g2 ea-intermediate-") || len(saved) != 4 {
+	if got := secretNames(saved); !strings.HasPrefix(got, "ea-root-g1 ea-root-g2 ea-intermediate-") || len(saved) != 4 {
 		t.Errorf("the backup holds %s", got)
 	}
 	if len(saved[1].Data["cross-g1.crt"]) == 0 {
@@ -174,7 +174,7 @@ func TestNewestRootLost(t *testing.T) {
 		t.Errorf("faults %v, actions %v", plan.Faults, objects(plan))
 	}
 	r, err := s.planRestore(saved)
-	if err != nil || namesOf(r.Missing) != newest.Name {
+	if err != nil || secretNames(r.Missing) != newest.Name {
 		t.Fatalf("%v, %v", r, err)
 	}
 	if err := Restore(context.Background(), s.store, r); err != nil {

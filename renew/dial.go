@@ -2,41 +2,40 @@ package renew
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
-	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
-	"github.com/flowcert/flowcert/secrets"
 )
 
 // Endpoint is a server that can be dialled, and what its clients trust.
 type Endpoint struct {
 	Target   string // the truststore through which it is reached
+	Source   string // the truststore's source that names it
 	Address  string // host:port
 	Protocol config.Protocol
-	Anchors  []*x509.Certificate
+	Trust    []Trust // every version that a workload refers to
 }
 
-// Endpoints are the servers of every truststore in use.
-func Endpoints(cfg *config.Config, state *State) []Endpoint {
-	p := newPlanner(cfg, state)
-	p.findResources()
+// endpoints are the servers of every truststore in use.
+func (v *verifier) endpoints() []Endpoint {
 	var out []Endpoint
-	for _, t := range cfg.Truststores {
+	for _, t := range v.cfg.Truststores {
 		for _, namespace := range t.Namespaces() {
-			target := truststoreTarget(namespace, t.Name)
-			anchors := p.referencedTrust(t, namespace)
+			trust := v.referencedTrust(t, namespace)
 			for _, source := range t.Sources {
 				for _, server := range source.Servers {
-					out = append(out, Endpoint{Target: target, Address: server.Address, Protocol: server.Protocol, Anchors: anchors})
+					out = append(out, Endpoint{
+						Target: truststoreTarget(namespace, t.Name), Source: source.Name,
+						Address: server.Address, Protocol: server.Protocol, Trust: trust,
+					})
 				}
 			}
 		}
@@ -44,91 +43,125 @@ func Endpoints(cfg *config.Config, state *State) []Endpoint {
 	return out
 }
 
-// referencedTrust is what the workloads of a namespace trust by the truststore.
-func (p *planner) referencedTrust(t config.Truststore, namespace string) []*x509.Certificate {
-	eps, flinks := p.mounting(t)
-	var resources []deploy.Resource
+// referencedTrust is what the workloads of a namespace trust by the truststore,
+// each version once.
+func (v *verifier) referencedTrust(t config.Truststore, namespace string) []Trust {
+	var clients []string
+	eps, flinks := v.mounting(t)
 	for _, job := range eps {
-		resources = append(resources, job.resource)
+		clients = append(clients, job.target)
 	}
 	for _, job := range flinks {
-		resources = append(resources, job.resource)
+		clients = append(clients, job.target)
 	}
-	for _, r := range resources {
-		s := p.state.Secrets[secrets.Ref{Namespace: namespace, Name: deploy.References(r).TrustStore}]
-		if s == nil || r.Namespace != namespace {
+	var out []Trust
+	for _, client := range clients {
+		for _, o := range v.jvm[client] {
+			known := func(t Trust) bool { return t.Version == o.secret.Name }
+			if o.secret.Namespace == namespace && !slices.ContainsFunc(out, known) {
+				out = append(out, Trust{Version: o.secret.Name, Anchors: o.trusted})
+			}
+		}
+	}
+	return out
+}
+
+// dialsAtOnce bounds connections that are open at one time.
+const dialsAtOnce = 8
+
+// Dial asks every endpoint for the chain that it serves and verifies it, with
+// its name, as a JVM with each truststore in use would. Each server is asked
+// once, whoever reaches it.
+func (r *Report) Dial(ctx context.Context, now time.Time) {
+	type server struct {
+		address  string
+		protocol config.Protocol
+	}
+	type answer struct {
+		chain []*x509.Certificate
+		err   error
+	}
+	answers := map[server]*answer{}
+	places := make(chan struct{}, dialsAtOnce)
+	var all sync.WaitGroup
+	for _, e := range r.Endpoints {
+		s := server{e.Address, e.Protocol}
+		if answers[s] != nil {
 			continue
 		}
-		if entries, err := p.trustOf(s); err == nil {
-			return secrets.Certificates(entries)
-		}
+		a := &answer{}
+		answers[s] = a
+		all.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			a.chain, a.err = served(ctx, s.address, s.protocol)
+		})
 	}
-	return nil
+	all.Wait()
+	for _, e := range r.Endpoints {
+		r.Checked++
+		a := answers[server{e.Address, e.Protocol}]
+		r.heard(e, a.chain, a.err, now)
+	}
+	r.sort()
 }
 
-// ErrUnreachable is wrapped where a server could not be asked: what it serves
-// is unknown.
-var ErrUnreachable = errors.New("not reachable")
-
-// Dial asks the server for its chain and verifies it, with its name, as a JVM
-// with these anchors would.
-func Dial(ctx context.Context, e Endpoint, now time.Time) error {
-	host, _, err := net.SplitHostPort(e.Address)
-	if err != nil {
-		return err
+// SkipDial says of every endpoint that it was not asked.
+func (r *Report) SkipDial() {
+	for _, e := range r.Endpoints {
+		r.skipped(e.Target, e.Address+": not dialled")
 	}
-	chain, err := served(ctx, e)
-	if err != nil {
-		return err
-	}
-	return pki.VerifyChain(pki.JVM(), chain, e.Anchors, host, now)
+	r.sort()
 }
 
-// dialTimeout bounds one connection, handshake included.
-const dialTimeout = 5 * time.Second
-
-func served(ctx context.Context, e Endpoint) ([]*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", e.Address)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return nil, err
-	}
-	if e.Protocol == config.PostgreSQL {
-		if err := requestTLS(conn); err != nil {
-			return nil, err
-		}
+// heard judges what a server answered.
+func (r *Report) heard(e Endpoint, chain []*x509.Certificate, err error, now time.Time) {
+	switch {
+	case errors.Is(err, ErrUnreachable):
+		r.unknown(e.Target, e.Address+": "+err.Error(), hintOf(err))
+		return
+	case err != nil:
+		r.finding(e.Target, e.Address+": "+err.Error(), hintOf(err))
+		return
+	case len(e.Trust) == 0:
+		r.unknown(e.Target, e.Address+": answers, but there is no truststore yet to verify it with", "run flowcert apply, then verify again")
+		return
 	}
 	host, _, _ := net.SplitHostPort(e.Address)
-	// The chain is verified afterwards, by the profile of the real client.
-	client := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
-	if err := client.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS handshake: %w", err)
+	for _, t := range e.Trust {
+		if err := pki.VerifyChain(pki.JVM(), chain, t.Anchors, host, now); err != nil {
+			r.finding(e.Target, fmt.Sprintf("%s: %v", e.Address, err), serverHint(e, chain, t, host, now))
+		}
 	}
-	return client.ConnectionState().PeerCertificates, nil
 }
 
-// sslRequestCode opens TLS on a PostgreSQL connection (PostgreSQL documentation,
-// "Message Formats", SSLRequest).
-const sslRequestCode = 80877103
+// serverHint is what to do about a chain that does not verify.
+func serverHint(e Endpoint, chain []*x509.Certificate, t Trust, host string, now time.Time) string {
+	leaf := chain[0]
+	switch {
+	case leaf.VerifyHostname(host) != nil:
+		return fmt.Sprintf("it is for %s: call the server by one of these, in the source's servers and in the URL, or have its certificate made for %s", namesOf(leaf), host)
+	case now.After(leaf.NotAfter):
+		return "renew the server's certificate, and have the server load it"
+	case now.Before(leaf.NotBefore):
+		return "set the clocks right, the server's and this one's"
+	case len(chain) == 1 && !pki.IsSelfSigned(leaf) && !slices.ContainsFunc(t.Anchors, func(a *x509.Certificate) bool { return a.Subject.String() == leaf.Issuer.String() }):
+		return fmt.Sprintf("the server sends its own certificate alone; if %q is an intermediate, append its certificate to the server's certificate file; if not, bring it into source %s", leaf.Issuer.CommonName, e.Source)
+	}
+	return fmt.Sprintf("bring the CA of the server's certificate into source %s and run flowcert apply, or correct the server", e.Source)
+}
 
-func requestTLS(conn net.Conn) error {
-	request := binary.BigEndian.AppendUint32(nil, 8)
-	request = binary.BigEndian.AppendUint32(request, sslRequestCode)
-	if _, err := conn.Write(request); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+// namesOf lists what a certificate is for.
+func namesOf(leaf *x509.Certificate) string {
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
 	}
-	answer := make([]byte, 1)
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	switch {
+	case len(names) == 0:
+		return "no name at all (it has no SAN)"
+	case len(names) > 5:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:5], ", "), len(names)-5)
 	}
-	if answer[0] != 'S' {
-		return errors.New("the server does not offer TLS")
-	}
-	return nil
+	return strings.Join(names, ", ")
 }

@@ -132,20 +132,6 @@ func (p *planner) ingressAccepts(job *eventProcessingJob, s *secrets.Secret) err
 	return nil
 }
 
-// verifyUI looks at the UI Secrets that resources refer to as the ingress does.
-func (p *planner) verifyUI(r *Report) {
-	for _, job := range p.sortedEventProcessing() {
-		s := p.state.Secrets[secrets.Ref{Namespace: job.config.Namespace, Name: deploy.References(job.resource).UI}]
-		if s == nil || s.Role() != secrets.RoleUICertificate {
-			continue
-		}
-		r.Checked++
-		if err := p.ingressAccepts(job, s); err != nil {
-			r.finding(job.target, err.Error(), hintOf(err))
-		}
-	}
-}
-
 // planFlinkTrust plans the truststore of spec.flink.tls; nil where no
 // FlinkDeployment of flowcert's is called.
 func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {

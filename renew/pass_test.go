@@ -304,13 +304,9 @@ func (s *testSite) stopAfter(n int, now time.Time) bool {
 // to: pods may restart at any moment and load exactly that.
 func (s *testSite) edges(now time.Time) {
 	s.t.Helper()
-	state := s.observe(now)
-	p := newPlanner(s.cfg, state)
-	p.findResources()
-	r := &Report{}
-	p.verifyEdges(r)
-	p.verifyReferences(r)
-	for _, f := range slices.Concat(r.Findings, r.Unknown) {
+	v := newVerifier(s.cfg, s.observe(now))
+	v.asReferred()
+	for _, f := range slices.Concat(v.Findings, v.Unknown) {
 		s.t.Errorf("in between: %s: %s", f.Target, f.Problem)
 	}
 }
@@ -507,7 +503,8 @@ func TestClockBehind(t *testing.T) {
 // a server that it calls may still serve a leaf under it. Both then move: the
 // client first, to both roots, then the server.
 func TestTrustKeepsWhatServersNeed(t *testing.T) {
-	s := quickSite(t)
+	withoutOperator := strings.Replace(testConfig, "flinkOperator: {namespace: flink}\n", "", 1)
+	s := newSite(t, withoutOperator, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
 	s.apply(testNow)
 	stranger := newCA(t, "an earlier authority", testNow.AddDate(-1, 0, 0))
 	const ep, flink = "eventProcessing/ea/my-ep", "flinkDeployment/ea/session"
@@ -516,8 +513,7 @@ func TestTrustKeepsWhatServersNeed(t *testing.T) {
 	if err := trust.PutTrust("JKS", secrets.RootEntries(old), string(trust.Data[secrets.Password])); err != nil {
 		t.Fatal(err)
 	}
-	chain, key := stranger.serving(t, testNow.AddDate(0, -1, 0))
-	id := secrets.Identity{Key: key, Chain: chain, Roots: old}
+	id := stranger.flinkLeaf(t, testNow.AddDate(0, -1, 0))
 	if err := server.PutStores("JKS", id, string(server.Data[secrets.Password]), string(server.Data[secrets.TrustPassword])); err != nil {
 		t.Fatal(err)
 	}

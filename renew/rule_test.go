@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/secrets"
 )
 
 var (
@@ -72,6 +73,23 @@ func (ca *testCA) serving(t *testing.T, from time.Time) ([]*x509.Certificate, cr
 		t.Fatal(err)
 	}
 	return append([]*x509.Certificate{leaf, ca.intermediate}, ca.cross...), key
+}
+
+// flinkLeaf is a leaf for Flink's session cluster: RSA, for both ends.
+func (ca *testCA) flinkLeaf(t *testing.T, from time.Time) secrets.Identity {
+	t.Helper()
+	key, err := pki.GenerateKey(pki.KeySpec{Algorithm: pki.RSA, Size: 2048})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := pki.NewLeaf(pki.Issuer{Certificate: ca.intermediate, Key: ca.interKey}, pki.LeafRequest{
+		CommonName: "session-rest", DNSNames: []string{"session-rest", "session-rest.ea"}, Server: true, Client: true,
+		Key: key, NotBefore: from, NotAfter: from.AddDate(1, 0, 0),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secrets.Identity{Key: key, Chain: []*x509.Certificate{leaf, ca.intermediate}, Roots: []*x509.Certificate{ca.root}}
 }
 
 func generate(t *testing.T) crypto.Signer {

@@ -1,16 +1,10 @@
 package renew
 
 import (
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/flowcert/flowcert/config"
-	"github.com/flowcert/flowcert/deploy"
-	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -22,102 +16,108 @@ type Report struct {
 	Findings []Finding
 	// Unknown could not be checked. It is never success.
 	Unknown []Finding
-	// Due is well today; the next apply has something to do, or waits.
+	// Due is well today; the next apply has something to do, or waits, or
+	// something will stop working at a time that is known.
 	Due []Finding
+	// Endpoints are the servers that [Report.Dial] asks.
+	Endpoints []Endpoint
+	// Skipped was not looked at: servers, where the user asked for that, and files
+	// of others that do not read and that nothing is known to need.
+	Skipped []Finding
 }
 
 // Finding is one thing that is wrong, or that could not be checked.
 type Finding struct {
-	Target  string
+	Target  string // what it is about, kind/namespace/name where it has one
 	Problem string
-	Hint    string
+	Hint    string // what to do
 }
 
 func (r *Report) finding(target, problem, hint string) {
-	r.Findings = append(r.Findings, Finding{target, problem, hint})
+	r.Findings = addFinding(r.Findings, Finding{target, problem, hint})
 }
 
 func (r *Report) unknown(target, problem, hint string) {
-	r.Unknown = append(r.Unknown, Finding{target, problem, hint})
+	r.Unknown = addFinding(r.Unknown, Finding{target, problem, hint})
+}
+
+func (r *Report) due(target, problem, hint string) {
+	r.Due = addFinding(r.Due, Finding{target, problem, hint})
+}
+
+func (r *Report) skipped(target, problem string) {
+	r.Skipped = addFinding(r.Skipped, Finding{Target: target, Problem: problem})
+}
+
+// addFinding leaves out what is there already: a Secret is used in several
+// places.
+func addFinding(list []Finding, f Finding) []Finding {
+	if slices.Contains(list, f) {
+		return list
+	}
+	return append(list, f)
+}
+
+// mendHint is the remedy where a plan has one.
+const mendHint = "flowcert plan shows what would mend it"
+
+// verifier gathers a report. It looks at the same things three times: as the
+// configuration wants them, each Secret in itself, and as the resources'
+// own words have it opened by what runs.
+type verifier struct {
+	*planner
+	*Report
+	wanted *Plan
+	flaws  map[*secrets.Secret]error // of Secrets in themselves, as far as they were looked at
+	jvm    map[string][]opened       // truststores of JVM options, by target
+	flink  map[string]*opened        // truststores of spec.flink.tls, by target
+	served map[string]flinkStores    // by target
 }
 
 // Verify looks into every store, checks every chain, name and reference, and
-// compares with what the configuration wants. Endpoints are for [Endpoints] and
-// [Dial].
+// compares with what the configuration wants. It opens no connection: call
+// [Report.Dial] or [Report.SkipDial] next.
 func Verify(cfg *config.Config, state *State) *Report {
-	r := &Report{}
-	plan := NewPlan(cfg, state)
-	for _, f := range plan.Faults {
-		r.finding(f.Target, f.Err.Error(), hintOf(f.Err))
-	}
-	compare(r, plan, state)
-	p := newPlanner(cfg, state)
-	p.findResources()
-	inUse := map[string]bool{}
-	for _, i := range plan.Items {
-		inUse[i.Name] = true
-	}
-	for _, s := range Ours(state) {
-		if !inUse[s.Name] && s.Role() != secrets.RolePassword {
-			continue // replaced, or never used: nothing can fail by it
-		}
-		r.Checked++
-		if err := p.verifySecret(s); err != nil {
-			r.finding(s.Ref.String(), err.Error(), "flowcert plan shows what would mend it")
-		}
-	}
-	p.verifyReferences(r)
-	p.verifyEdges(r)
-	p.verifyUI(r)
-	return r
+	v := newVerifier(cfg, state)
+	v.compare()
+	v.unread()
+	v.secretsInUse()
+	v.unmanaged()
+	v.asReferred()
+	v.Endpoints = v.endpoints()
+	v.sort()
+	return v.Report
 }
 
-// compare reports what is not as the configuration wants it: damage and what is
-// missing as findings, what is due or waits apart.
-func compare(r *Report, plan *Plan, state *State) {
-	const hint = "flowcert plan shows what would mend it"
-	for _, i := range plan.Items {
-		what := i.Target + ": " + i.Name
-		switch {
-		case i.State == stateOK:
-		case i.State == stateToBeMade:
-			r.finding(what, "there is none yet", hint)
-		case strings.HasPrefix(i.State, "waits"): // said below, with what it waits for
-		case i.Due:
-			r.Due = append(r.Due, Finding{what, i.State, ""})
-		default:
-			r.finding(what, i.State, hint)
-		}
+func newVerifier(cfg *config.Config, state *State) *verifier {
+	v := &verifier{
+		planner: newPlanner(cfg, state), Report: &Report{}, wanted: NewPlan(cfg, state),
+		flaws: map[*secrets.Secret]error{}, jvm: map[string][]opened{}, flink: map[string]*opened{}, served: map[string]flinkStores{},
 	}
-	for _, a := range plan.Actions {
-		rewire, ok := a.(*Rewire)
-		if ok && !slices.ContainsFunc(rewire.Wiring.versions(), func(v *Version) bool { return v != nil && v.Secret == nil }) {
-			r.finding(rewire.Resource.Where(), a.Reason(), hint)
-		}
-	}
-	for _, w := range plan.Waits {
-		r.Due = append(r.Due, Finding{w.Target, "waits: " + w.For, ""})
-	}
-	unmanaged(r, plan, state)
+	v.findResources()
+	return v
 }
 
-// unmanaged looks at Secrets of ours that something refers to and that the
-// configuration does not keep any more.
-func unmanaged(r *Report, plan *Plan, state *State) {
-	kept := map[string]bool{}
-	for _, i := range plan.Items {
-		kept[i.Name] = true
-	}
-	p := newPlanner(nil, state)
-	for _, ref := range inOrderOf(state.references()) {
-		s := state.Secrets[ref]
-		if s == nil || !s.Ours() || kept[s.Name] {
-			continue
+// asReferred looks at what runs, or will when the manifests are handed over, by
+// the words of the resources alone.
+func (v *verifier) asReferred() {
+	v.references()
+	v.stores()
+	v.transport()
+	v.meetings()
+}
+
+// sort puts together what is about one thing, in the order in which the things
+// were come upon.
+func (r *Report) sort() {
+	for _, list := range []*[]Finding{&r.Findings, &r.Unknown, &r.Due, &r.Skipped} {
+		first := map[string]int{}
+		for i, f := range *list {
+			if _, ok := first[f.Target]; !ok {
+				first[f.Target] = i
+			}
 		}
-		r.Checked++
-		if err := p.verifySecret(s); err != nil {
-			r.finding(ref.String(), err.Error(), "something refers to it, and flowcert.yaml does not keep it: add its workload, or take the wiring out")
-		}
+		slices.SortStableFunc(*list, func(a, b Finding) int { return first[a.Target] - first[b.Target] })
 	}
 }
 
@@ -127,169 +127,6 @@ func hintOf(err error) string {
 		return h.Remedy()
 	}
 	return ""
-}
-
-// verifySecret opens a Secret of ours and checks what is in it against itself.
-func (p *planner) verifySecret(s *secrets.Secret) error {
-	switch s.Role() {
-	case secrets.RoleRoot, secrets.RoleIntermediate:
-		id, err := s.Identity(secrets.DefaultKeys())
-		if err != nil {
-			return err
-		}
-		return p.verifyIdentity(id)
-	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
-		id, err := p.identityOf(s)
-		if err != nil {
-			return err
-		}
-		return p.verifyIdentity(id)
-	case secrets.RoleFlinkTLS, secrets.RoleOperatorCert:
-		id, err := p.storesOf(s)
-		if err != nil {
-			return err
-		}
-		return p.verifyIdentity(id)
-	case secrets.RoleTruststore, secrets.RoleFlinkTrust:
-		entries, err := p.trustOf(s)
-		if err == nil && len(entries) == 0 {
-			err = errors.New("the truststore holds no certificate")
-		}
-		return err
-	case secrets.RolePassword:
-		_, err := s.Get(secrets.Password)
-		return err
-	}
-	return fmt.Errorf("annotation %s is %q, which flowcert does not write", secrets.RoleAnnotation, s.Role())
-}
-
-func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
-	sh := shape{}
-	if s.Role() == secrets.RoleOperatorCert {
-		password, ok := p.operatorPassword(s.Namespace)
-		if !ok {
-			return secrets.Identity{}, fmt.Errorf("its password is not in secret %s/%s", s.Namespace, operatorPasswordSecret)
-		}
-		sh.onePassword = password
-	}
-	key, trust := sh.passwords(s)
-	return s.Stores(formatOf(s), key, trust)
-}
-
-// dataKeys are those under which the Secret's reader looks.
-func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
-	for _, r := range p.state.resources {
-		if r.String() != s.Target() || r.Kind != deploy.EventProcessingKind {
-			continue
-		}
-		switch s.Role() {
-		case secrets.RoleCertificate:
-			return deploy.EventProcessingDataKeys(r)
-		case secrets.RoleUICertificate:
-			return deploy.EventProcessingUIDataKeys(r)
-		}
-	}
-	return secrets.DefaultKeys()
-}
-
-// verifyIdentity checks key, dates and chain as strictly as Java and OpenSSL do,
-// for every usage that the leaf has.
-func (p *planner) verifyIdentity(id secrets.Identity) error {
-	leaf := id.Chain[0]
-	switch {
-	case !pki.SameKey(leaf, id.Key):
-		return errors.New("the key does not belong to the certificate")
-	case p.expired(leaf):
-		return fmt.Errorf("the certificate ended on %s", day(leaf.NotAfter))
-	case p.state.Now.Before(leaf.NotBefore):
-		return fmt.Errorf("the certificate is not valid before %s", leaf.NotBefore.UTC().Format(time.RFC3339))
-	case leaf.IsCA:
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: pool(id.Roots), Intermediates: pool(id.Chain[1:]), CurrentTime: p.state.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-		return err
-	}
-	for _, usage := range leaf.ExtKeyUsage {
-		for _, profile := range []pki.Profile{pki.JVM(), pki.OpenSSL()} {
-			profile.Usage = usage
-			if err := pki.VerifyChain(profile, id.Chain, id.Roots, "", p.state.Now); err != nil {
-				return fmt.Errorf("%s does not accept it: %w", profile.Name, err)
-			}
-		}
-	}
-	return nil
-}
-
-func pool(certs []*x509.Certificate) *x509.CertPool {
-	out := x509.NewCertPool()
-	for _, c := range certs {
-		out.AddCert(c)
-	}
-	return out
-}
-
-// verifyReferences looks for Secrets that resources refer to and that are not
-// there. One that flowcert did not make may be in the cluster alone.
-func (p *planner) verifyReferences(r *Report) {
-	check := func(res deploy.Resource, name, field string) {
-		if name == "" {
-			return
-		}
-		r.Checked++
-		if _, ok := p.state.Secrets[secrets.Ref{Namespace: res.Namespace, Name: name}]; !ok {
-			r.unknown(res.String(), fmt.Sprintf("%s refers to secret %s, which is not in the directory", field, name), "it has to be in the cluster already")
-		}
-	}
-	for _, job := range p.sortedEventProcessing() {
-		refs := deploy.References(job.resource)
-		check(job.resource, refs.Certificate, "spec.authoring.tls.secretName")
-		check(job.resource, refs.CA, "spec.authoring.tls.caSecretName")
-		check(job.resource, refs.UI, "spec.authoring.tls.ui.secretName")
-		for _, name := range refs.Trusted {
-			check(job.resource, name, "spec.authoring.tls.trustedCertificates")
-		}
-		check(job.resource, refs.FlinkTrust, "spec.flink.tls.secretName")
-		check(job.resource, refs.TrustStore, "volume truststore")
-	}
-	for _, job := range p.sortedFlinks() {
-		refs := deploy.References(job.resource)
-		for _, name := range refs.FlinkTLS {
-			check(job.resource, name, "kubernetes.secrets")
-		}
-		check(job.resource, refs.TrustStore, "volume truststore")
-	}
-}
-
-// verifyEdges checks that the truststore that an Event Processing refers to
-// verifies, name included, the leaf that its Flink refers to.
-func (p *planner) verifyEdges(r *Report) {
-	for _, ep := range p.sortedEventProcessing() {
-		flink := p.flinkOf(ep)
-		if flink == nil {
-			continue
-		}
-		trust := p.state.Secrets[secrets.Ref{Namespace: ep.config.Namespace, Name: deploy.References(ep.resource).FlinkTrust}]
-		if trust == nil || !trust.Ours() {
-			continue
-		}
-		entries, err := p.trustOf(trust)
-		if err != nil {
-			continue // a finding already
-		}
-		for _, name := range deploy.References(flink.resource).FlinkTLS {
-			s := p.state.Secrets[secrets.Ref{Namespace: flink.config.Namespace, Name: name}]
-			if s == nil || s.Role() != secrets.RoleFlinkTLS {
-				continue
-			}
-			id, err := p.storesOf(s)
-			if err != nil {
-				continue
-			}
-			r.Checked++
-			host := deploy.FlinkHost(ep.resource)
-			if err := pki.VerifyChain(pki.JVM(), id.Chain, secrets.Certificates(entries), host, p.state.Now); err != nil {
-				r.finding(ep.target, fmt.Sprintf("%s does not verify %s as %s: %v", trust.Ref, s.Ref, host, err), "run flowcert plan")
-			}
-		}
-	}
 }
 
 // Ours lists flowcert's own Secrets, sorted by name.

@@ -103,7 +103,7 @@ func (s *testSite) intact(when string, now time.Time, before, after running) {
 				if anchors == nil || chain == nil {
 					continue
 				}
-				if err := pki.VerifyChain(verifier(e[0]), chain, anchors, "", now); err != nil {
+				if err := pki.VerifyChain(profileOf(e[0]), chain, anchors, "", now); err != nil {
 					s.t.Errorf("%s: %s, client %s, server %s: %v", when, key, age(i), age(j), err)
 				}
 			}
@@ -111,8 +111,8 @@ func (s *testSite) intact(when string, now time.Time, before, after running) {
 	}
 }
 
-// verifier is how a client of the walk verifies.
-func verifier(client string) pki.Profile {
+// profileOf is how a client of the walk verifies.
+func profileOf(client string) pki.Profile {
 	if client == "ingress" {
 		return pki.Nginx()
 	}

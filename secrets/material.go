@@ -147,6 +147,9 @@ func (s *Secret) Stores(f truststore.Format, keyPassword, trustPassword string) 
 	if len(store.Keys) != 1 {
 		return Identity{}, fmt.Errorf("%s: key %q: holds %d private keys, want one", s.Ref, KeyStoreFile(f), len(store.Keys))
 	}
+	if len(store.Keys[0].Chain) == 0 {
+		return Identity{}, fmt.Errorf("%s: key %q: its private key belongs to none of its certificates", s.Ref, KeyStoreFile(f))
+	}
 	entries, err := s.Trust(f, trustPassword)
 	if err != nil {
 		return Identity{}, err

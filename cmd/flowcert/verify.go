@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -16,8 +15,13 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Open every store, check every chain, name and reference, dial the servers",
-		Long: `Opens every store, checks every chain, name and reference, and asks the servers
-named in flowcert.yaml for the certificates that they serve.
+		Long: `Opens every store with the password that its reader is given, checks every chain,
+name and reference, every client's truststore against the servers that it calls, and
+the settings by which handshakes fail; and asks the servers named in flowcert.yaml for
+the certificates that they serve. What pods in a cluster have loaded is not looked at.
+
+Each line begins with wrong, due (well today, and something is to be done), unknown
+(could not be checked) or skipped.
 
 Exit status: 0 all is well, 1 something is wrong, 3 all that could be checked is
 well and something could not.`,
@@ -41,7 +45,9 @@ func (a *app) verify(ctx context.Context, dial bool) error {
 	}
 	report := renew.Verify(s.cfg, state)
 	if dial {
-		a.dialAll(ctx, s, state, report)
+		report.Dial(ctx, state.Now)
+	} else {
+		report.SkipDial()
 	}
 	if err := a.printReport(report); err != nil {
 		return err
@@ -55,23 +61,6 @@ func (a *app) verify(ctx context.Context, dial bool) error {
 	return nil
 }
 
-// dialAll asks every server and adds what it found.
-func (a *app) dialAll(ctx context.Context, s *site, state *renew.State, report *renew.Report) {
-	for _, e := range renew.Endpoints(s.cfg, state) {
-		report.Checked++
-		err := renew.Dial(ctx, e, state.Now)
-		f := renew.Finding{Target: e.Target, Problem: fmt.Sprintf("%s: %v", e.Address, err)}
-		switch {
-		case errors.Is(err, renew.ErrUnreachable):
-			f.Hint = "run verify where the server can be reached, or with --no-dial"
-			report.Unknown = append(report.Unknown, f)
-		case err != nil:
-			f.Hint = "bring the CA of the server's certificate into the source, or correct the server"
-			report.Findings = append(report.Findings, f)
-		}
-	}
-}
-
 func (a *app) printReport(r *renew.Report) error {
 	if a.json() {
 		return a.printJSON(struct {
@@ -79,25 +68,33 @@ func (a *app) printReport(r *renew.Report) error {
 			Findings []findingJSON `json:"findings"`
 			Unknown  []findingJSON `json:"unknown"`
 			Due      []findingJSON `json:"due"`
-		}{r.Checked, findingsOutput(r.Findings), findingsOutput(r.Unknown), findingsOutput(r.Due)})
+			Skipped  []findingJSON `json:"skipped"`
+		}{r.Checked, findingsOutput(r.Findings), findingsOutput(r.Unknown), findingsOutput(r.Due), findingsOutput(r.Skipped)})
 	}
-	for _, f := range r.Findings {
-		a.print("%s %s\n", a.paint(a.stdout, red, "wrong  "), about(f))
-		a.printHint(f.Hint)
-	}
-	for _, f := range r.Due {
-		a.print("%s %s: %s\n", a.paint(a.stdout, cyan, "due    "), f.Target, f.Problem)
-	}
-	for _, f := range r.Unknown {
-		a.print("%s %s\n", a.paint(a.stdout, yellow, "unknown"), about(f))
-		a.printHint(f.Hint)
-	}
+	a.printFindings(a.paint(a.stdout, red, "wrong  "), r.Findings)
+	a.printFindings(a.paint(a.stdout, cyan, "due    "), r.Due)
+	a.printFindings(a.paint(a.stdout, yellow, "unknown"), r.Unknown)
+	a.printFindings("skipped", r.Skipped)
 	verdict := a.paint(a.stdout, green, "all is well")
 	if len(r.Findings)+len(r.Unknown) > 0 {
 		verdict = fmt.Sprintf("%d wrong, %d unknown", len(r.Findings), len(r.Unknown))
 	}
+	if n := len(r.Skipped); n > 0 {
+		verdict += fmt.Sprintf("; %d skipped", n)
+	}
 	a.print("%s checked: %s\n", plural(r.Checked, "thing"), verdict)
 	return nil
+}
+
+// printFindings prints a line each, and the remedy after the last of those that
+// have the same.
+func (a *app) printFindings(word string, findings []renew.Finding) {
+	for i, f := range findings {
+		a.print("%s %s\n", word, about(f))
+		if last := i == len(findings)-1; f.Hint != "" && (last || findings[i+1].Target != f.Target || findings[i+1].Hint != f.Hint) {
+			a.print("        hint: %s\n", printable(f.Hint))
+		}
+	}
 }
 
 // about names the target, once.
@@ -106,12 +103,6 @@ func about(f renew.Finding) string {
 		return printable(f.Problem)
 	}
 	return printable(f.Target + ": " + f.Problem)
-}
-
-func (a *app) printHint(hint string) {
-	if hint != "" {
-		a.print("        hint: %s\n", hint)
-	}
 }
 
 type findingJSON struct {

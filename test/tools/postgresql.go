@@ -52,6 +52,7 @@ func StartPostgreSQL(t testing.TB, certPEM, keyPEM []byte, extraHosts ...string)
 	}
 	// Without a line for plain connections they are refused.
 	who.write(t, filepath.Join(data, "pg_hba.conf"), []byte("hostssl all all 127.0.0.1/32 trust\n"))
+	who.write(t, tlsSwitch(data), []byte("ssl = on\n"))
 	who.write(t, who.certFile(), certPEM)
 	who.write(t, who.keyFile(), keyPEM)
 
@@ -60,7 +61,7 @@ func StartPostgreSQL(t testing.TB, certPEM, keyPEM []byte, extraHosts ...string)
 		_, port, _ := net.SplitHostPort(address)
 		cmd := who.command(context.Background(), filepath.Join(bin, "postgres"), "-D", data,
 			"-c", "listen_addresses=127.0.0.1", "-c", "port="+port, "-c", "unix_socket_directories=",
-			"-c", "ssl=on", "-c", "ssl_cert_file="+who.certFile(), "-c", "ssl_key_file="+who.keyFile(),
+			"-c", "ssl_cert_file="+who.certFile(), "-c", "ssl_key_file="+who.keyFile(),
 			"-c", "fsync=off", "-c", "logging_collector=off", "-c", "log_destination=stderr")
 		server := startProcess(t, cmd, syscall.SIGINT) // a fast shutdown
 		return server, func() bool { return strings.Contains(server.log.String(), "ready to accept connections") }
@@ -93,6 +94,24 @@ func (p *PostgreSQL) Reload(t testing.TB, certPEM, keyPEM []byte) error {
 		return err == nil && bytes.Equal(served, chainOf(certPEM))
 	})
 	return errors.Join(err, refusal)
+}
+
+// tlsSwitch is the file that is read after postgresql.conf, by which ALTER SYSTEM works too.
+func tlsSwitch(data string) string { return filepath.Join(data, "postgresql.auto.conf") }
+
+// TurnTLSOff has the server speak no TLS any more, and waits until it does not.
+func (p *PostgreSQL) TurnTLSOff(t testing.TB) {
+	t.Helper()
+	p.owner.write(t, tlsSwitch(filepath.Join(p.owner.dir, "data")), []byte("ssl = off\n"))
+	if err := p.process.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.process.await(func() bool {
+		_, err := servedChain(p.Address)
+		return err != nil && strings.Contains(err.Error(), "refuses TLS")
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // servedChain returns the DER of the chain that a PostgreSQL server sends, one certificate after the other.
