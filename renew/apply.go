@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -254,9 +253,8 @@ func (a *Rewire) run(ctx context.Context, r *runner) error {
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]
 	}
-	source, err := deploy.Rewrite(a.Resource, result.Edits)
-	if err != nil {
-		return err
+	if len(result.Edits) == 0 {
+		return nil
 	}
-	return r.store.WriteResource(ctx, a.Resource, source)
+	return r.store.WriteResource(ctx, a.Resource, result.Source)
 }
