@@ -25,7 +25,7 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root}
+	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}}
 	for _, a := range plan.Actions {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -55,6 +55,8 @@ type runner struct {
 	keys  map[Action]<-chan keyResult
 	roots []*x509.Certificate // made by this plan
 	root  string              // fingerprint of the newest one
+
+	issuers map[*Version]secrets.Identity // read so far
 }
 
 type keyResult struct {
@@ -169,19 +171,28 @@ func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
 	return r.create(ctx, a.Version, s)
 }
 
-// issuer opens the Secret of a root or an intermediate.
+// issuer opens the Secret of a root or an intermediate, once a run: it signs
+// many leaves, and RSA keys are checked when they are read.
 func (r *runner) issuer(v *Version) (pki.Issuer, secrets.Identity, error) {
-	if v.Secret == nil {
-		return pki.Issuer{}, secrets.Identity{}, fmt.Errorf("%s of %s was not made", v.Role, v.Target)
-	}
-	id, err := v.Secret.Identity(secrets.DefaultKeys())
-	if passphrase := v.Values[passphraseValue]; passphrase != "" {
-		id, err = v.Secret.EncryptedIdentity(secrets.DefaultKeys(), []byte(passphrase))
-	}
-	if err != nil {
-		return pki.Issuer{}, id, err
+	id, ok := r.issuers[v]
+	if !ok {
+		var err error
+		if id, err = readIssuer(v); err != nil {
+			return pki.Issuer{}, id, err
+		}
+		r.issuers[v] = id
 	}
 	return pki.Issuer{Certificate: id.Chain[0], Key: id.Key}, id, nil
+}
+
+func readIssuer(v *Version) (secrets.Identity, error) {
+	if v.Secret == nil {
+		return secrets.Identity{}, fmt.Errorf("%s of %s was not made", v.Role, v.Target)
+	}
+	if passphrase := v.Values[passphraseValue]; passphrase != "" {
+		return v.Secret.EncryptedIdentity(secrets.DefaultKeys(), []byte(passphrase))
+	}
+	return v.Secret.Identity(secrets.DefaultKeys())
 }
 
 func (a *MakePassword) run(ctx context.Context, r *runner) error {

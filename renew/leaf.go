@@ -232,7 +232,7 @@ func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
 			continue // given up for good: its word must not hold for another life
 		}
 		c := candidate{secret: s}
-		c.id, c.err = w.shape.open(s)
+		c.id, c.err = w.shape.open(s, p.opened)
 		v := verdict{}
 		for _, check := range leafChecks {
 			if v = check(p, w, c); v.reason != "" {

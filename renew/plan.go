@@ -109,6 +109,10 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
+	callers   map[*flinkJob][]*eventProcessingJob // see callersOf
+
+	referenced map[secrets.Ref]bool // by a resource, see State.references
+	opened     opened
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
@@ -116,6 +120,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{},
+		referenced: state.references(), opened: newOpened(),
 	}
 }
 

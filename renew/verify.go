@@ -162,19 +162,6 @@ func (p *planner) verifySecret(s *secrets.Secret) error {
 	return fmt.Errorf("annotation %s is %q, which flowcert does not write", secrets.RoleAnnotation, s.Role())
 }
 
-func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
-	sh := shape{}
-	if s.Role() == secrets.RoleOperatorCert {
-		password, ok := p.operatorPassword(s.Namespace)
-		if !ok {
-			return secrets.Identity{}, fmt.Errorf("its password is not in secret %s/%s", s.Namespace, operatorPasswordSecret)
-		}
-		sh.onePassword = password
-	}
-	key, trust := sh.passwords(s)
-	return s.Stores(formatOf(s), key, trust)
-}
-
 // dataKeys are those under which the Secret's reader looks.
 func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
 	for _, r := range p.state.resources {

@@ -87,7 +87,7 @@ func (d *Dir) Read(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	r := &reading{
-		dir: d, seen: map[string]bool{}, twice: map[Ref]bool{},
+		dir: d, seen: map[string]bool{}, twice: map[Ref]bool{}, holdsSecret: map[string]bool{},
 		snap: &Snapshot{Secrets: map[Ref]*Secret{}, ConfigMaps: map[Ref]map[string]string{}},
 	}
 	// The separator makes WalkDir follow a directory that is itself a link.

@@ -1,0 +1,84 @@
+package renew
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// opened keeps what a pass has read from Secrets: every edge asks for the stores
+// at its ends anew, and to open one takes as long as to verify a chain. What it
+// returns is not to be changed.
+type opened struct {
+	stores map[storeKey]openedStores
+	trust  map[storeKey]openedTrust
+}
+
+// storeKey is a Secret, and how it was opened: another password, another answer.
+type storeKey struct {
+	secret     *secrets.Secret
+	format     truststore.Format
+	key, trust string
+}
+
+type openedStores struct {
+	id  secrets.Identity
+	err error
+}
+
+type openedTrust struct {
+	entries []truststore.Entry
+	err     error
+}
+
+func newOpened() opened {
+	return opened{stores: map[storeKey]openedStores{}, trust: map[storeKey]openedTrust{}}
+}
+
+// openStores is [secrets.Secret.Stores], once a pass.
+func (o opened) openStores(s *secrets.Secret, f truststore.Format, key, trust string) (secrets.Identity, error) {
+	k := storeKey{s, f, key, trust}
+	got, ok := o.stores[k]
+	if !ok {
+		got.id, got.err = s.Stores(f, key, trust)
+		o.stores[k] = got
+	}
+	return got.id, got.err
+}
+
+// openTrust is [secrets.Secret.Trust], once a pass.
+func (o opened) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
+	k := storeKey{secret: s, format: f, trust: password}
+	got, ok := o.trust[k]
+	if !ok {
+		got.entries, got.err = s.Trust(f, password)
+		o.trust[k] = got
+	}
+	return got.entries, got.err
+}
+
+// trustOf opens the truststore of a version, whatever its format.
+func (p *planner) trustOf(s *secrets.Secret) ([]truststore.Entry, error) {
+	password := cmp.Or(string(s.Data[secrets.TrustPassword]), string(s.Data[secrets.Password]))
+	if s.Role() == secrets.RoleOperatorCert {
+		password, _ = p.operatorPassword(s.Namespace)
+	}
+	return p.opened.openTrust(s, formatOf(s), password)
+}
+
+// storesOf opens the key store and the truststore of a version, whatever their
+// format.
+func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
+	sh := shape{}
+	if s.Role() == secrets.RoleOperatorCert {
+		password, ok := p.operatorPassword(s.Namespace)
+		if !ok {
+			return secrets.Identity{}, fmt.Errorf("its password is not in secret %s/%s", s.Namespace, operatorPasswordSecret)
+		}
+		sh.onePassword = password
+	}
+	key, trust := sh.passwords(s)
+	return p.opened.openStores(s, formatOf(s), key, trust)
+}
