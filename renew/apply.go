@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -25,7 +26,7 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}}
+	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}, rewires: rewires(plan), results: map[*Rewire]deploy.Result{}}
 	for _, a := range plan.Actions {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -38,10 +39,20 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	return nil
 }
 
+func rewires(plan *Plan) []*Rewire {
+	var out []*Rewire
+	for _, a := range plan.Actions {
+		if w, ok := a.(*Rewire); ok {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 func rewritten(plan *Plan) []string {
 	var files []string
-	for _, a := range plan.Actions {
-		if w, ok := a.(*Rewire); ok && w.Resource.File != "" {
+	for _, w := range rewires(plan) {
+		if w.Resource.File != "" {
 			files = append(files, w.Resource.File)
 		}
 	}
@@ -57,6 +68,8 @@ type runner struct {
 	root  string              // fingerprint of the newest one
 
 	issuers map[*Version]secrets.Identity // read so far
+	rewires []*Rewire                     // of the plan
+	results map[*Rewire]deploy.Result     // of those made so far
 }
 
 type keyResult struct {
@@ -259,8 +272,28 @@ func (a *MakeTrust) password() (string, error) {
 	return orGenerate(a.Password)
 }
 
+// edits are those of one rewrite. With it come all others whose versions have
+// been made by now, so that their names are known.
+func (r *runner) edits(a *Rewire) deploy.Result {
+	if _, ok := r.results[a]; !ok {
+		ready := slices.DeleteFunc(slices.Clone(r.rewires), func(w *Rewire) bool {
+			_, have := r.results[w]
+			return have || w != a && !made(w)
+		})
+		results := inParallel(ready, func(w *Rewire) deploy.Result { return w.Wiring.Edits(w.Resource, r.root) })
+		for i, w := range ready {
+			r.results[w] = results[i]
+		}
+	}
+	return r.results[a]
+}
+
+func made(a *Rewire) bool {
+	return !slices.ContainsFunc(a.Wiring.versions(), func(v *Version) bool { return v != nil && v.Secret == nil })
+}
+
 func (a *Rewire) run(ctx context.Context, r *runner) error {
-	result := a.Wiring.Edits(a.Resource, r.root)
+	result := r.edits(a)
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]
 	}

@@ -2,6 +2,7 @@ package renew
 
 import (
 	"cmp"
+	"crypto/x509"
 	"fmt"
 
 	"github.com/flowcert/flowcert/secrets"
@@ -14,6 +15,7 @@ import (
 type opened struct {
 	stores map[storeKey]openedStores
 	trust  map[storeKey]openedTrust
+	known  map[string]*x509.Certificate // by their bytes: the same issuers are beside many leaves
 }
 
 // storeKey is a Secret, and how it was opened: another password, another answer.
@@ -34,7 +36,7 @@ type openedTrust struct {
 }
 
 func newOpened() opened {
-	return opened{stores: map[storeKey]openedStores{}, trust: map[storeKey]openedTrust{}}
+	return opened{stores: map[storeKey]openedStores{}, trust: map[storeKey]openedTrust{}, known: map[string]*x509.Certificate{}}
 }
 
 // openStores is [secrets.Secret.Stores], once a pass.
@@ -43,6 +45,8 @@ func (o opened) openStores(s *secrets.Secret, f truststore.Format, key, trust st
 	got, ok := o.stores[k]
 	if !ok {
 		got.id, got.err = s.Stores(f, key, trust)
+		o.share(got.id.Chain)
+		o.share(got.id.Roots)
 		o.stores[k] = got
 	}
 	return got.id, got.err
@@ -54,9 +58,27 @@ func (o opened) openTrust(s *secrets.Secret, f truststore.Format, password strin
 	got, ok := o.trust[k]
 	if !ok {
 		got.entries, got.err = s.Trust(f, password)
+		for i, e := range got.entries {
+			got.entries[i].Certificate = o.shared(e.Certificate)
+		}
 		o.trust[k] = got
 	}
 	return got.entries, got.err
+}
+
+// share puts the certificates that were read before in place of equal ones.
+func (o opened) share(certs []*x509.Certificate) {
+	for i, c := range certs {
+		certs[i] = o.shared(c)
+	}
+}
+
+func (o opened) shared(c *x509.Certificate) *x509.Certificate {
+	if same, ok := o.known[string(c.Raw)]; ok {
+		return same
+	}
+	o.known[string(c.Raw)] = c
+	return c
 }
 
 // trustOf opens the truststore of a version, whatever its format.

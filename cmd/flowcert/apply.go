@@ -79,7 +79,7 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 			return err
 		}
 	}
-	var done []renew.Action
+	done := []actionJSON{} // not the actions: they hold on to everything that this pass read
 	for len(plan.Actions) > 0 {
 		if len(done) > 0 && !onlyForgets(plan) {
 			return a.unfinished(plan)
@@ -87,7 +87,7 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 		if err := a.carryOut(ctx, s, plan, state.Now); err != nil {
 			return err
 		}
-		done = append(done, plan.Actions...)
+		done = append(done, actionsOutput(plan.Actions)...)
 		if state, plan, err = a.pass(ctx, s); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (a *app) progress(action renew.Action) {
 }
 
 // report ends an apply: the table, and what next.
-func (a *app) report(s *site, state *renew.State, plan *renew.Plan, done []renew.Action) error {
+func (a *app) report(s *site, state *renew.State, plan *renew.Plan, done []actionJSON) error {
 	if a.json() {
 		return a.printJSON(applyOutput(plan, done))
 	}
