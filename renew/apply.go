@@ -78,27 +78,33 @@ type keyResult struct {
 }
 
 // makeKeys generates the keys that a plan needs, as many at a time as there are
-// processors: with RSA they are nearly all of the work.
+// processors, in the order in which they are needed: with RSA they are nearly all
+// of the work.
 func makeKeys(ctx context.Context, plan *Plan) map[Action]<-chan keyResult {
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	type job struct {
+		spec pki.KeySpec
+		out  chan<- keyResult
+	}
 	keys := map[Action]<-chan keyResult{}
+	jobs := make(chan job, len(plan.Actions))
 	for _, a := range plan.Actions {
-		spec, ok := keySpec(a)
-		if !ok {
-			continue
+		if spec, ok := keySpec(a); ok {
+			out := make(chan keyResult, 1)
+			keys[a] = out
+			jobs <- job{spec, out}
 		}
-		out := make(chan keyResult, 1)
-		keys[a] = out
+	}
+	close(jobs)
+	for range runtime.GOMAXPROCS(0) {
 		go func() {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				out <- keyResult{err: ctx.Err()}
-				return
+			for j := range jobs {
+				if err := ctx.Err(); err != nil {
+					j.out <- keyResult{err: err}
+					continue
+				}
+				key, err := pki.GenerateKey(j.spec)
+				j.out <- keyResult{key, err}
 			}
-			defer func() { <-slots }()
-			key, err := pki.GenerateKey(spec)
-			out <- keyResult{key, err}
 		}()
 	}
 	return keys
