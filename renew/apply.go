@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
@@ -17,8 +18,8 @@ import (
 )
 
 // Apply runs the plan's actions in order and fills in the versions that they
-// make. Keys are made in parallel, ahead of the actions that need them. done is
-// called after each action. A plan with faults is not for this function: the
+// make. Keys are made, and leaves issued, in parallel, ahead of the actions that
+// need them. done is called after each action. A plan with faults is not for this function: the
 // caller decides what they stop.
 func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done func(Action)) error {
 	if err := store.Prepare(rewritten(plan)); err != nil {
@@ -27,6 +28,7 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}, rewires: rewires(plan), results: map[*Rewire]deploy.Result{}}
+	r.ahead = issueAhead(ctx, plan, r)
 	for _, a := range plan.Actions {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -34,6 +36,7 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 		if err := a.run(ctx, r); err != nil {
 			return fmt.Errorf("%s: %w", a.Object(), err)
 		}
+		r.ahead.done(a)
 		done(a)
 	}
 	return nil
@@ -67,6 +70,8 @@ type runner struct {
 	roots []*x509.Certificate // made by this plan
 	root  string              // fingerprint of the newest one
 
+	ahead   ahead
+	reading sync.Mutex                    // of issuers
 	issuers map[*Version]secrets.Identity // read so far
 	rewires []*Rewire                     // of the plan
 	results map[*Rewire]deploy.Result     // of those made so far
@@ -193,6 +198,8 @@ func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
 // issuer opens the Secret of a root or an intermediate, once a run: it signs
 // many leaves, and RSA keys are checked when they are read.
 func (r *runner) issuer(v *Version) (pki.Issuer, secrets.Identity, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
 	id, ok := r.issuers[v]
 	if !ok {
 		var err error

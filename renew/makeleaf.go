@@ -15,7 +15,7 @@ import (
 )
 
 func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
-	id, err := a.identity(r)
+	id, err := r.ahead.leaf(a, r)
 	if err != nil {
 		return err
 	}

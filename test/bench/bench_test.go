@@ -3,6 +3,9 @@ package bench
 import (
 	"bytes"
 	"cmp"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +18,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/test/manual"
 )
 
@@ -38,9 +42,25 @@ var report bytes.Buffer
 
 // TestMain prints the tables after all that go test has to say.
 func TestMain(m *testing.M) {
+	note := loadNote()
 	code := m.Run()
-	fmt.Print(report.String())
+	if report.Len() > 0 {
+		fmt.Printf("\n%s, %d processors\n%s%s", runtime.Version(), runtime.NumCPU(), note, report.String())
+	}
 	os.Exit(code)
+}
+
+// loadNote warns of a machine that is at work already (proc_loadavg(5)).
+func loadNote() string {
+	var load float64
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	if _, err := fmt.Sscan(string(content), &load); err != nil || load < float64(runtime.NumCPU())/2 {
+		return ""
+	}
+	return fmt.Sprintf("The machine was busy when this began (load %.1f): on an idle one times are shorter.\n", load)
 }
 
 // sample is one process.
@@ -96,7 +116,7 @@ func BenchmarkJob(b *testing.B) {
 		rsa := p.measure(b, "", "CA_KEY=RSA:4096", "LEAF_KEY=RSA:3072", "FLINK_KEY=RSA:3072")
 		ec := p.measure(b, ecdsa, "CA_KEY=EC:P-256", "LEAF_KEY=EC:P-256", "FLINK_KEY=RSA:3072")
 		busy := p.apply(b, p.flowcert, instances(b, 20, false, "").fresh(b))
-		reportJob(rsa, ec, busy)
+		p.reportJob(b, rsa, ec, busy)
 	}
 }
 
@@ -117,7 +137,27 @@ func (p programs) measure(b *testing.B, keys string, settings ...string) measure
 	return m
 }
 
-func reportJob(rsa, ec measured, busy sample) {
+// signature is the time that one signature of a root or an intermediate takes.
+func (p programs) signature(b *testing.B) time.Duration {
+	b.Helper()
+	key, err := pki.ParseKey([]byte(read(b, filepath.Join(p.keys, "4096-0.pem"))), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var all []sample
+	for range 4 * runs {
+		digest := sha256.Sum256(nil)
+		start := time.Now()
+		if _, err := key.Sign(rand.Reader, digest[:], crypto.SHA256); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, sample{wall: time.Since(start)})
+	}
+	return fastest(all).wall
+}
+
+func (p programs) reportJob(b *testing.B, rsa, ec measured, busy sample) {
+	b.Helper()
 	t := newTable("One Event Processing, two FlinkDeployments, one truststore", "RSA 4096, 3072", "ECDSA P-256 (Flink RSA 3072)")
 	row := func(name string, f func(measured) string) { t.row(name, f(rsa), f(ec)) }
 	row("openssl and keytool by hand, CA and 3 leaves", func(m measured) string { return ms(median(m.byHand).wall) })
@@ -128,6 +168,7 @@ func reportJob(rsa, ec measured, busy sample) {
 	row("flowcert, RSA keys handed to it", func(m measured) string { return ms(fastest(m.ready).wall) })
 	row("  of that, waiting for the disk (fsync)", func(m measured) string { return ms(max(fastest(m.ready).wall-fastest(m.unsynced).wall, 0)) })
 	row("  of that, processor time", func(m measured) string { return ms(fastest(m.ready).cpu) })
+	t.row("  of that, five signatures with RSA 4096", ms(5*p.signature(b)), "none")
 	t.end()
 
 	rest := fastest(rsa.ready).wall
