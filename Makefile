@@ -7,7 +7,7 @@ GOVULNDB ?= https://vuln.go.dev
 export GOVULNDB
 
 .DEFAULT_GOAL := build
-.PHONY: help build tools test lint vulncheck fuzz clean
+.PHONY: help build tools test bench lint vulncheck fuzz clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ tools: ## find what the tests run besides Go; on Debian, as root, install what i
 # -count=1: go's cache of results does not notice another openssl, JDK or PostgreSQL.
 test: tools ## run every test, with the software that users run
 	$(GO) test -count=1 -timeout 40m ./...
+
+bench: ## time flowcert beside openssl and keytool, and on 20 and 200 instances (a few minutes)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench
 
 lint: ## go vet, gofmt, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...

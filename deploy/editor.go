@@ -17,13 +17,17 @@ type editor struct {
 	record    ledger
 	dropped   map[string]any // the object less what drop has removed so far
 	edits     []yamledit.Edit
+	source    []byte // what the edits make of the resource's own text
 	conflicts []Conflict
 	notices   []string
 }
 
 // Result is what a resource needs.
 type Result struct {
-	Edits     []yamledit.Edit
+	Edits []yamledit.Edit
+	// Source is what [Rewrite] makes of the resource's text with Edits; nil where
+	// there are none, or the resource has no text.
+	Source    []byte
 	Conflicts []Conflict
 	// Notices are worth a person's attention and change nothing.
 	Notices []string
@@ -46,28 +50,40 @@ func (e *editor) result() Result {
 		e.tryOut()
 	}
 	if len(e.conflicts) > 0 {
-		e.edits = nil
+		e.edits, e.source = nil, nil
 	}
-	return Result{Edits: e.edits, Conflicts: e.conflicts, Notices: e.notices}
+	return Result{Edits: e.edits, Source: e.source, Conflicts: e.conflicts, Notices: e.notices}
 }
 
-// tryOut makes the edits and drops the result: a resource that cannot be edited
-// is refused before its Secrets are made.
+// tryOut makes the edits: a resource that cannot be edited is refused before its
+// Secrets are made.
 func (e *editor) tryOut() {
 	if e.edited() == nil || e.resource.Source == nil || len(e.edits) == 0 {
 		return
 	}
-	_, err := rewrite(e.resource, e.edits)
+	source, err := rewrite(e.resource, e.edits)
 	if err == nil {
+		e.source = source
 		return
 	}
+	onSource := func(edits []yamledit.Edit) error {
+		_, _, err := yamledit.Apply(e.resource.Source, edits)
+		return err
+	}
+	if !e.blame(onSource) {
+		e.cannotEdit(metadataAnnotation(EditsAnnotation), err)
+	}
+}
+
+// blame reports the first edit with which try fails; false if none does.
+func (e *editor) blame(try func([]yamledit.Edit) error) bool {
 	for i := range e.edits {
-		if _, _, err := yamledit.Apply(e.resource.Source, e.edits[:i+1]); err != nil {
+		if err := try(e.edits[:i+1]); err != nil {
 			e.cannotEdit(e.edits[i].Path, err)
-			return
+			return true
 		}
 	}
-	e.cannotEdit(metadataAnnotation(EditsAnnotation), err)
+	return false
 }
 
 // edited is the object after the edits; nil, and a conflict, where one of them
@@ -77,12 +93,10 @@ func (e *editor) edited() map[string]any {
 	if err == nil {
 		return after
 	}
-	for i := range e.edits {
-		if _, err := yamledit.ApplyObject(e.resource.Object, e.edits[:i+1]); err != nil {
-			e.cannotEdit(e.edits[i].Path, err)
-			break
-		}
-	}
+	e.blame(func(edits []yamledit.Edit) error {
+		_, err := yamledit.ApplyObject(e.resource.Object, edits)
+		return err
+	})
 	return nil
 }
 

@@ -32,44 +32,32 @@ func rewrite(r Resource, edits []yamledit.Edit) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := r.Source
+	// An object takes edits as its text does: yamledit makes sure of it.
+	w := pass{record: record, before: r.Object}
+	all := edits
 	if len(record) == 0 {
-		own := writeAnnotation(unwritten)
-		var undos []yamledit.Undo
-		if source, undos, err = yamledit.Apply(source, own); err != nil {
+		all = append(writeAnnotation(unwritten), edits...)
+		if w.before, err = yamledit.ApplyObject(r.Object, all[:1]); err != nil {
 			return nil, err
 		}
-		record = pass{}.entries(own, undos)
 	}
-	w := pass{record: record}
-	if w.before, err = yamledit.Decode(source); err != nil {
-		return nil, err
-	}
-	source, undos, err := yamledit.Apply(source, edits)
+	source, undos, err := yamledit.Apply(r.Source, all)
 	if err != nil {
 		return nil, err
 	}
-	if w.after, err = yamledit.Decode(source); err != nil {
+	if w.after, err = yamledit.ApplyObject(w.before, edits); err != nil {
 		return nil, err
+	}
+	if own := len(all) - len(edits); own > 0 {
+		w.record, undos = pass{}.entries(all[:own], undos[:own]), undos[own:]
 	}
 	return withRecord(source, w, w.entries(edits, undos))
 }
 
-// withRecord writes the record, folded where that takes the edits back as well
-// as the whole record does.
 func withRecord(source []byte, w pass, fresh ledger) ([]byte, error) {
-	fresh = w.settled(fresh)
-	full := append(slices.Clone(w.record), fresh...)
-	want, kept, err := full.revert(source)
+	record, err := w.joinedTo(fresh, source)
 	if err != nil {
-		return nil, fmt.Errorf("the edits could not be taken back: %w", err)
-	}
-	record := full
-	if short := w.folded(fresh); len(short) < len(full) {
-		back, left, err := short.revert(source)
-		if err == nil && len(left) <= len(kept) && bytes.Equal(back, want) {
-			record = short
-		}
+		return nil, err
 	}
 	var text strings.Builder
 	enc := json.NewEncoder(&text)
@@ -79,6 +67,29 @@ func withRecord(source []byte, w pass, fresh ledger) ([]byte, error) {
 	}
 	source, _, err = yamledit.Apply(source, writeAnnotation(strings.TrimSuffix(text.String(), "\n")))
 	return source, err
+}
+
+// joinedTo is the record with the fresh entries: folded where that takes the edits
+// back as well as the whole record does.
+func (w pass) joinedTo(fresh ledger, source []byte) (ledger, error) {
+	fresh = w.settled(fresh)
+	full := append(slices.Clone(w.record), fresh...)
+	short := w.folded(fresh)
+	if len(w.record) == 1 && len(short) == len(full) {
+		return full, nil // the first wiring: yamledit has just proved every undo
+	}
+	want, kept, err := full.revert(source)
+	if err != nil {
+		return nil, fmt.Errorf("the edits could not be taken back: %w", err)
+	}
+	if len(short) == len(full) {
+		return full, nil
+	}
+	back, left, err := short.revert(source)
+	if err == nil && len(left) <= len(kept) && bytes.Equal(back, want) {
+		return short, nil
+	}
+	return full, nil
 }
 
 func writeAnnotation(value string) []yamledit.Edit {

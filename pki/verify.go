@@ -99,6 +99,15 @@ func checkInput(chain, anchors []*x509.Certificate, at time.Time) error {
 	return nil
 }
 
+// VerifyHost decides the part of [VerifyChain] that depends on the host name or IP
+// address alone: whether the leaf is for it. An empty name means no check.
+func VerifyHost(p Profile, leaf *x509.Certificate, name string) error {
+	if leaf == nil {
+		return errors.New("no certificate is presented")
+	}
+	return checkHost(p, leaf, name)
+}
+
 // checkHost checks the leaf's names. OpenSSL matches no wildcard with fewer than two
 // labels after it (valid_star in v3_utl.c).
 func checkHost(p Profile, leaf *x509.Certificate, name string) error {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
@@ -17,8 +18,8 @@ import (
 )
 
 // Apply runs the plan's actions in order and fills in the versions that they
-// make. Keys are made in parallel, ahead of the actions that need them. done is
-// called after each action. A plan with faults is not for this function: the
+// make. Keys are made, and leaves issued, in parallel, ahead of the actions that
+// need them. done is called after each action. A plan with faults is not for this function: the
 // caller decides what they stop.
 func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done func(Action)) error {
 	if err := store.Prepare(rewritten(plan)); err != nil {
@@ -26,7 +27,8 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root}
+	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}, rewires: rewires(plan), results: map[*Rewire]deploy.Result{}}
+	r.ahead = issueAhead(ctx, plan, r)
 	for _, a := range plan.Actions {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -34,15 +36,26 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 		if err := a.run(ctx, r); err != nil {
 			return fmt.Errorf("%s: %w", a.Object(), err)
 		}
+		r.ahead.done(a)
 		done(a)
 	}
 	return nil
 }
 
+func rewires(plan *Plan) []*Rewire {
+	var out []*Rewire
+	for _, a := range plan.Actions {
+		if w, ok := a.(*Rewire); ok {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 func rewritten(plan *Plan) []string {
 	var files []string
-	for _, a := range plan.Actions {
-		if w, ok := a.(*Rewire); ok && w.Resource.File != "" {
+	for _, w := range rewires(plan) {
+		if w.Resource.File != "" {
 			files = append(files, w.Resource.File)
 		}
 	}
@@ -57,6 +70,12 @@ type runner struct {
 	roots []*x509.Certificate // made by this plan
 	cross *x509.Certificate   // with which the root before it vouches for it
 	root  string              // fingerprint of the newest one
+
+	ahead   ahead
+	reading sync.Mutex                    // of issuers
+	issuers map[*Version]secrets.Identity // read so far
+	rewires []*Rewire                     // of the plan
+	results map[*Rewire]deploy.Result     // of those made so far
 }
 
 type keyResult struct {
@@ -65,27 +84,33 @@ type keyResult struct {
 }
 
 // makeKeys generates the keys that a plan needs, as many at a time as there are
-// processors: with RSA they are nearly all of the work.
+// processors, in the order in which they are needed: with RSA they are nearly all
+// of the work.
 func makeKeys(ctx context.Context, plan *Plan) map[Action]<-chan keyResult {
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	type job struct {
+		spec pki.KeySpec
+		out  chan<- keyResult
+	}
 	keys := map[Action]<-chan keyResult{}
+	jobs := make(chan job, len(plan.Actions))
 	for _, a := range plan.Actions {
-		spec, ok := keySpec(a)
-		if !ok {
-			continue
+		if spec, ok := keySpec(a); ok {
+			out := make(chan keyResult, 1)
+			keys[a] = out
+			jobs <- job{spec, out}
 		}
-		out := make(chan keyResult, 1)
-		keys[a] = out
+	}
+	close(jobs)
+	for range runtime.GOMAXPROCS(0) {
 		go func() {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				out <- keyResult{err: ctx.Err()}
-				return
+			for j := range jobs {
+				if err := ctx.Err(); err != nil {
+					j.out <- keyResult{err: err}
+					continue
+				}
+				key, err := pki.GenerateKey(j.spec)
+				j.out <- keyResult{key, err}
 			}
-			defer func() { <-slots }()
-			key, err := pki.GenerateKey(spec)
-			out <- keyResult{key, err}
 		}()
 	}
 	return keys
@@ -181,19 +206,30 @@ func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
 	return r.create(ctx, a.Version, s)
 }
 
-// issuer opens the Secret of a root or an intermediate.
+// issuer opens the Secret of a root or an intermediate, once a run: it signs
+// many leaves, and RSA keys are checked when they are read.
 func (r *runner) issuer(v *Version) (pki.Issuer, secrets.Identity, error) {
-	if v.Secret == nil {
-		return pki.Issuer{}, secrets.Identity{}, fmt.Errorf("%s of %s was not made", v.Role, v.Target)
-	}
-	id, err := v.Secret.Identity(secrets.DefaultKeys())
-	if passphrase := v.Values[passphraseValue]; passphrase != "" {
-		id, err = v.Secret.EncryptedIdentity(secrets.DefaultKeys(), []byte(passphrase))
-	}
-	if err != nil {
-		return pki.Issuer{}, id, err
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	id, ok := r.issuers[v]
+	if !ok {
+		var err error
+		if id, err = readIssuer(v); err != nil {
+			return pki.Issuer{}, id, err
+		}
+		r.issuers[v] = id
 	}
 	return pki.Issuer{Certificate: id.Chain[0], Key: id.Key}, id, nil
+}
+
+func readIssuer(v *Version) (secrets.Identity, error) {
+	if v.Secret == nil {
+		return secrets.Identity{}, fmt.Errorf("%s of %s was not made", v.Role, v.Target)
+	}
+	if passphrase := v.Values[passphraseValue]; passphrase != "" {
+		return v.Secret.EncryptedIdentity(secrets.DefaultKeys(), []byte(passphrase))
+	}
+	return v.Secret.Identity(secrets.DefaultKeys())
 }
 
 func (a *MakePassword) run(ctx context.Context, r *runner) error {
@@ -260,14 +296,33 @@ func (a *MakeTrust) password() (string, error) {
 	return orGenerate(a.Password)
 }
 
+// edits are those of one rewrite. With it come all others whose versions have
+// been made by now, so that their names are known.
+func (r *runner) edits(a *Rewire) deploy.Result {
+	if _, ok := r.results[a]; !ok {
+		ready := slices.DeleteFunc(slices.Clone(r.rewires), func(w *Rewire) bool {
+			_, have := r.results[w]
+			return have || w != a && !made(w)
+		})
+		results := inParallel(ready, func(w *Rewire) deploy.Result { return w.Wiring.Edits(w.Resource, r.root) })
+		for i, w := range ready {
+			r.results[w] = results[i]
+		}
+	}
+	return r.results[a]
+}
+
+func made(a *Rewire) bool {
+	return !slices.ContainsFunc(a.Wiring.versions(), func(v *Version) bool { return v != nil && v.Secret == nil })
+}
+
 func (a *Rewire) run(ctx context.Context, r *runner) error {
-	result := a.Wiring.Edits(a.Resource, r.root)
+	result := r.edits(a)
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]
 	}
-	source, err := deploy.Rewrite(a.Resource, result.Edits)
-	if err != nil {
-		return err
+	if len(result.Edits) == 0 {
+		return nil
 	}
-	return r.store.WriteResource(ctx, a.Resource, source)
+	return r.store.WriteResource(ctx, a.Resource, result.Source)
 }

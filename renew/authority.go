@@ -245,7 +245,11 @@ func (p *planner) makeRoot(why string) {
 		step.CrossBy = a.roots[n-1].version
 	}
 	p.act(step)
-	p.item(Item{Target: a.target, Role: secrets.RoleRoot, Name: ref.Name, NotAfter: end, Loaded: "-", State: stateToBeMade})
+	item := Item{Target: a.target, Role: secrets.RoleRoot, Name: ref.Name, NotAfter: end, Loaded: "-", State: stateToBeMade}
+	if len(a.roots) == 0 && a.ended != "" {
+		item.Name, item.NotAfter, item.State = p.rootName(a.last), time.Time{}, "it ended on "+a.ended
+	}
+	p.item(item)
 }
 
 // taken reports, as a fault, that somebody else's Secret has the name.

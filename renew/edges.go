@@ -1,7 +1,6 @@
 package renew
 
 import (
-	"cmp"
 	"crypto/x509"
 	"maps"
 	"slices"
@@ -19,13 +18,11 @@ func (p *planner) edgesTo(job *flinkJob) []Edge {
 		Client: job.target + " (its pods)", Server: job.target, Profile: pki.JVM(),
 		Trust: p.trustInUse(slot{job.target, secrets.RoleFlinkTLS}, job.config.Namespace),
 	}}
-	for _, ep := range p.sortedEventProcessing() {
-		if p.flinkOf(ep) == job {
-			edges = append(edges, Edge{
-				Client: ep.target, Server: job.target, Profile: pki.JVM(),
-				Trust: p.trustInUse(slot{ep.target, secrets.RoleFlinkTrust}, ep.config.Namespace),
-			})
-		}
+	for _, ep := range p.callersOf(job) {
+		edges = append(edges, Edge{
+			Client: ep.target, Server: job.target, Profile: pki.JVM(),
+			Trust: p.trustInUse(slot{ep.target, secrets.RoleFlinkTrust}, ep.config.Namespace),
+		})
 	}
 	if ns, ok := p.operatorNamespace(); ok {
 		edges = append(edges, Edge{
@@ -65,27 +62,25 @@ func (p *planner) leavesInUse(job *flinkJob) [][]*x509.Certificate {
 	return out
 }
 
-// trustOf reads what a version makes its reader trust: its truststore, whatever
-// its format, or the roots beside a certificate in PEM.
-func (p *planner) trustOf(s *secrets.Secret) ([]truststore.Entry, error) {
-	switch s.Role() {
-	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
-		id, err := p.identityOf(s)
-		return secrets.RootEntries(id.Roots), err
-	}
-	password := cmp.Or(string(s.Data[secrets.TrustPassword]), string(s.Data[secrets.Password]))
-	if s.Role() == secrets.RoleOperatorCert {
-		password, _ = p.operatorPassword(s.Namespace)
-	}
-	return s.Trust(formatOf(s), password)
-}
-
 // formatOf is the format of the stores that a Secret holds.
 func formatOf(s *secrets.Secret) truststore.Format {
 	if _, ok := s.Data[secrets.TrustFile(truststore.PKCS12)]; ok {
 		return truststore.PKCS12
 	}
 	return truststore.JKS
+}
+
+// callersOf lists every Event Processing that calls a FlinkDeployment, see
+// flinkOf.
+func (p *planner) callersOf(job *flinkJob) []*eventProcessingJob {
+	if p.callers == nil {
+		p.callers = map[*flinkJob][]*eventProcessingJob{}
+		for _, ep := range p.sortedEventProcessing() {
+			flink := p.flinkOf(ep)
+			p.callers[flink] = append(p.callers[flink], ep)
+		}
+	}
+	return p.callers[job]
 }
 
 // flinkOf is the configured FlinkDeployment that an Event Processing calls; nil

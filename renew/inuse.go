@@ -23,7 +23,7 @@ const earlierAnnotation = "flowcert.io/earlier"
 // what runs is not known: a replaced version counts as in use until the user
 // has said that its successor is deployed, and the soak time has passed since.
 func (p *planner) retired(s *secrets.Secret) bool {
-	if p.state.references()[s.Ref] {
+	if p.referenced[s.Ref] {
 		return false
 	}
 	until, said := p.soaksUntil(s)

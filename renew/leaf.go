@@ -237,7 +237,7 @@ func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
 			continue // given up for good: its word must not hold for another life
 		}
 		c := candidate{secret: s}
-		c.id, c.err = w.shape.open(s)
+		c.id, c.err = w.shape.open(s, p.once)
 		v := verdict{}
 		for _, check := range w.checks() {
 			if v = check(p, w, c); v.reason != "" {

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
-	id, err := a.identity(r)
+	id, err := r.ahead.leaf(a, r)
 	if err != nil {
 		return err
 	}
@@ -119,12 +119,15 @@ func check(chain, roots []*x509.Certificate, req pki.LeafRequest, now time.Time)
 	if !req.Server {
 		p.Usage = x509.ExtKeyUsageClientAuth
 	}
-	names := append([]string{""}, req.DNSNames...)
+	if err := pki.VerifyUntil(p, chain, roots, "", now, chain[0].NotAfter); err != nil {
+		return fmt.Errorf("the new certificate does not verify: %w", err)
+	}
+	names := slices.Clone(req.DNSNames)
 	for _, ip := range req.IPAddresses {
 		names = append(names, ip.String())
 	}
 	for _, name := range names {
-		if err := pki.VerifyUntil(p, chain, roots, name, now, chain[0].NotAfter); err != nil {
+		if err := pki.VerifyHost(p, chain[0], name); err != nil {
 			return fmt.Errorf("the new certificate does not verify for %s: %w", name, err)
 		}
 	}

@@ -114,6 +114,10 @@ type planner struct {
 	restarting map[string]bool // resources that this plan restarts for other reasons
 	postponed  map[string]bool // resources for which something waits for a restart
 	otherKeys  otherKeys
+	callers    map[*flinkJob][]*eventProcessingJob // see callersOf
+
+	referenced map[secrets.Ref]bool // by a resource, see State.references
+	once       openOnce
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
@@ -121,7 +125,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{},
-		otherKeys: otherKeys{},
+		otherKeys: otherKeys{}, referenced: state.references(), once: newOpenOnce(),
 	}
 }
 

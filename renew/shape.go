@@ -31,12 +31,12 @@ type shape struct {
 
 // open reads a leaf from a Secret of this shape, whatever format its stores
 // have; see wrongFormat.
-func (s shape) open(secret *secrets.Secret) (secrets.Identity, error) {
+func (s shape) open(secret *secrets.Secret, o openOnce) (secrets.Identity, error) {
 	if s.format == "" {
 		return secret.Identity(s.data)
 	}
 	key, trust := s.passwords(secret)
-	return secret.Stores(formatOf(secret), key, trust)
+	return o.openStores(secret, formatOf(secret), key, trust)
 }
 
 // passwords of a Secret of this shape.

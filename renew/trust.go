@@ -145,7 +145,7 @@ func (p *planner) trustFault(w trustWant, s *secrets.Secret, want []truststore.E
 	if w.passwordFrom != nil || w.password != "" && w.password != password {
 		return "its password has changed"
 	}
-	have, err := s.Trust(w.format, password)
+	have, err := p.once.openTrust(s, w.format, password)
 	if err != nil {
 		return fmt.Sprintf("it cannot be read: %v", err)
 	}
@@ -218,7 +218,7 @@ func (p *planner) hasPassword(s *secrets.Secret, password string) bool {
 	if password == "" || string(s.Data[secrets.Password]) == password {
 		return password != ""
 	}
-	_, err := s.Trust(formatOf(s), password)
+	_, err := p.once.openTrust(s, formatOf(s), password)
 	return err == nil
 }
 

@@ -177,19 +177,6 @@ func aliases(entries []truststore.Entry) string {
 	return strings.Join(own, ", ")
 }
 
-func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
-	sh := shape{}
-	if s.Role() == secrets.RoleOperatorCert {
-		password, ok := p.operatorPassword(s.Namespace)
-		if !ok {
-			return secrets.Identity{}, fmt.Errorf("its password is not in secret %s/%s", s.Namespace, operatorPasswordSecret)
-		}
-		sh.onePassword = password
-	}
-	key, trust := sh.passwords(s)
-	return s.Stores(formatOf(s), key, trust)
-}
-
 // dataKeys are those under which the Secret's reader looks.
 func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
 	for _, r := range p.state.resources {

@@ -134,22 +134,30 @@ func (p *planner) operatorPassword(namespace string) (string, bool) {
 	return string(value), true
 }
 
+// wired is a resource and what it should refer to.
+type wired struct {
+	resource deploy.Resource
+	wiring   Wiring
+}
+
 // planWiring compares every resource with what it should refer to.
 func (p *planner) planWiring() {
+	var all []wired
 	for _, job := range p.sortedFlinks() {
-		p.wire(job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile})
+		all = append(all, wired{job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile}})
 	}
 	for _, job := range p.sortedEventProcessing() {
-		p.wire(job.resource, &EventProcessingWiring{Certificate: job.certificate, CA: job.ca, UI: job.ui, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile})
+		all = append(all, wired{job.resource, &EventProcessingWiring{Certificate: job.certificate, CA: job.ca, UI: job.ui, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile}})
+	}
+	all = slices.DeleteFunc(all, func(w wired) bool { return w.resource.Paused() })
+	results := inParallel(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
+	for i, w := range all {
+		p.wire(w.resource, w.wiring, results[i])
 	}
 }
 
 // wire plans one rewrite of a resource, if it needs any.
-func (p *planner) wire(r deploy.Resource, w Wiring) {
-	if r.Paused() {
-		return
-	}
-	result := w.Edits(r, p.plan.Root)
+func (p *planner) wire(r deploy.Resource, w Wiring, result deploy.Result) {
 	for _, n := range result.Notices {
 		p.notice("%s", n)
 	}

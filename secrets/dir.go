@@ -28,6 +28,8 @@ type Dir struct {
 	path      string
 	namespace string         // of manifests that name none
 	files     map[Ref]string // where each Secret stood when the directory was last read
+
+	unsynced map[string]bool // folders with new names, see settle
 }
 
 // OpenDir returns the store for a directory that exists. Manifests without a
@@ -40,7 +42,7 @@ func OpenDir(path, namespace string) (*Dir, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory", path)
 	}
-	return &Dir{path: path, namespace: namespace}, nil
+	return &Dir{path: path, namespace: namespace, unsynced: map[string]bool{}}, nil
 }
 
 // Snapshot is everything in a store that flowcert looks at.
@@ -90,7 +92,7 @@ func (d *Dir) Read(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	r := &reading{
-		dir: d, seen: map[string]bool{}, twice: map[Ref]bool{},
+		dir: d, seen: map[string]bool{}, twice: map[Ref]bool{}, holdsSecret: map[string]bool{},
 		snap: &Snapshot{Secrets: map[Ref]*Secret{}, ConfigMaps: map[Ref]map[string]string{}},
 	}
 	// The separator makes WalkDir follow a directory that is itself a link.

@@ -364,3 +364,48 @@ func TestNamespaces(t *testing.T) {
 		})
 	}
 }
+
+// TestSettles: what a resource refers to lasts before the resource changes, what
+// it no longer refers to goes after that, and all of it lasts once unlocked.
+func TestSettles(t *testing.T) {
+	ctx := context.Background()
+	d := put(t, map[string]string{"sub/a.yaml": flinkYAML})
+	r := read(t, d).Resources[0]
+	unlock, err := d.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pending := func(after string, want ...string) {
+		t.Helper()
+		var got []string
+		for folder := range d.unsynced {
+			got = append(got, filepath.Base(folder))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("after %s: %s", after, diff)
+		}
+	}
+	if err := d.CreateSecret(ctx, newSecret("b-root-g1", RoleRoot)); err != nil {
+		t.Fatal(err)
+	}
+	pending("a root")
+	s := newSecret("a", RoleCertificate)
+	if err := d.CreateSecret(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	pending("a leaf", "secrets")
+	if err := d.WriteResource(ctx, r, append(r.Source, "# x\n"...)); err != nil {
+		t.Fatal(err)
+	}
+	pending("a resource", "sub")
+	if err := d.DeleteSecret(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	pending("a removal")
+	r = read(t, d).Resources[0]
+	if err := d.WriteResource(ctx, r, append(r.Source, "# y\n"...)); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	pending("unlock")
+}

@@ -78,7 +78,11 @@ func (d *Dir) writeSecret(path string, data []byte) error {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return writeFile(path, data, 0o600)
+	if filepath.Base(folder) == authorityFolder {
+		return writeFile(path, data, 0o600) // a root outlasts what it signs
+	}
+	d.unsynced[folder] = true
+	return writeAs(path, data, 0o600, nil)
 }
 
 // DeleteSecret removes a Secret's own file; see CheckOwn.
@@ -86,6 +90,7 @@ func (d *Dir) DeleteSecret(_ context.Context, s *Secret) error {
 	if err := d.CheckOwn(s); err != nil {
 		return err
 	}
+	d.settle() // it must not go before what referred to it has changed
 	return os.Remove(s.File)
 }
 
@@ -156,21 +161,48 @@ func (d *Dir) WriteResource(_ context.Context, r deploy.Resource, source []byte)
 	out = append(out, data[:at]...)
 	out = append(out, source...)
 	out = append(out, data[at+len(r.Source):]...)
-	return replaceFile(path, out, info)
+	d.settleFolder(filepath.Join(d.path, secretsFolder))
+	d.unsynced[filepath.Dir(path)] = true
+	return writeAs(path, out, info.Mode().Perm(), info)
+}
+
+// settle makes every new name last through a power failure: see syncFolder.
+// Names in a folder wait for each other, not for the disk: hundreds of Secrets
+// are safe with one synchronization, before the first resource refers to any.
+func (d *Dir) settle() {
+	for folder := range d.unsynced {
+		d.settleFolder(folder)
+	}
+}
+
+func (d *Dir) settleFolder(folder string) {
+	if d.unsynced[folder] {
+		syncFolder(folder)
+		delete(d.unsynced, folder)
+	}
 }
 
 // replaceFile writes a file anew with the mode and, where the system allows it,
 // the owner that it had.
 func replaceFile(path string, data []byte, old fs.FileInfo) error {
-	return writeAs(path, data, old.Mode().Perm(), old)
+	return lasting(path, writeAs(path, data, old.Mode().Perm(), old))
 }
 
 func writeFile(path string, data []byte, mode fs.FileMode) error {
-	return writeAs(path, data, mode, nil)
+	return lasting(path, writeAs(path, data, mode, nil))
+}
+
+func lasting(path string, err error) error {
+	if err == nil {
+		syncFolder(filepath.Dir(path))
+	}
+	return err
 }
 
 // writeAs replaces a file as a whole: a reader, and a crash, see the old bytes
 // or the new ones. old is the file whose owner the new one gets; nil: nobody's.
+// Which of the two is there after a power failure is for the folder's
+// synchronization to say, see syncFolder.
 func writeAs(path string, data []byte, mode fs.FileMode, old fs.FileInfo) (err error) {
 	folder := filepath.Dir(path)
 	f, err := os.CreateTemp(folder, temporaryPattern)
@@ -198,11 +230,7 @@ func writeAs(path string, data []byte, mode fs.FileMode, old fs.FileInfo) (err e
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	syncFolder(folder)
-	return nil
+	return os.Rename(f.Name(), path)
 }
 
 // syncFolder makes new names last through a power failure: a resource must not

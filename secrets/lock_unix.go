@@ -14,7 +14,7 @@ import (
 
 // Lock keeps a second flowcert from writing in the directory until unlock is
 // called or the process ends. It locks the directory itself, so nothing is left
-// behind. It does not wait.
+// behind. It does not wait. What was written lasts once unlock has returned.
 func (d *Dir) Lock() (unlock func(), err error) {
 	f, err := os.Open(d.path)
 	if err != nil {
@@ -30,7 +30,10 @@ func (d *Dir) Lock() (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", d.path, err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		d.settle()
+		f.Close()
+	}, nil
 }
 
 // checkWritable asks the system, then tries with a file that has no name:

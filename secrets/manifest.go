@@ -1,47 +1,39 @@
 package secrets
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/flowcert/flowcert/yamledit"
 )
 
-// manifest is a v1 Secret as kubectl applies it.
-type manifest struct {
-	APIVersion string            `json:"apiVersion"`
-	Kind       string            `json:"kind"`
-	Metadata   metadata          `json:"metadata"`
-	Type       string            `json:"type,omitempty"`
-	Immutable  bool              `json:"immutable,omitempty"`
-	Data       map[string][]byte `json:"data,omitempty"`
-	StringData map[string]string `json:"stringData,omitempty"`
-}
-
-type metadata struct {
-	Name        string            `json:"name"`
-	Namespace   string            `json:"namespace,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-}
-
-// encode writes the Secret as a manifest.
+// encode writes the Secret as a manifest, as kubectl applies it.
 func encode(s *Secret) ([]byte, error) {
-	kind := s.Type
-	if kind == "" {
-		kind = "Opaque"
+	meta := map[string]any{"name": s.Name, "namespace": s.Namespace}
+	if len(s.Labels) > 0 {
+		meta["labels"] = s.Labels
 	}
-	out, err := yaml.Marshal(manifest{
-		APIVersion: "v1", Kind: "Secret",
-		Metadata:  metadata{Name: s.Name, Namespace: s.Namespace, Labels: s.Labels, Annotations: s.Annotations},
-		Type:      kind,
-		Immutable: s.Immutable,
-		Data:      s.Data,
-	})
+	if len(s.Annotations) > 0 {
+		meta["annotations"] = s.Annotations
+	}
+	obj := map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "type": cmp.Or(s.Type, "Opaque"),
+		"metadata": meta,
+	}
+	if s.Immutable {
+		obj["immutable"] = true
+	}
+	if len(s.Data) > 0 {
+		data := make(map[string]string, len(s.Data))
+		for k, v := range s.Data {
+			data[k] = base64.StdEncoding.EncodeToString(v)
+		}
+		obj["data"] = data
+	}
+	out, err := yamledit.Encode(obj)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Ref, err)
 	}

@@ -20,6 +20,8 @@ type reading struct {
 	snap  *Snapshot
 	seen  map[string]bool // files, by their path without links
 	twice map[Ref]bool    // Secrets that stand in two places
+
+	holdsSecret map[string]bool // files, by their path
 }
 
 func (r *reading) broken(path string, line int, err error) {
@@ -73,19 +75,9 @@ func (r *reading) file(path string) {
 			last.Ours = last.Ours || bytes.Contains(doc.Bytes, []byte(mark))
 		}
 	}
-	if r.dir.inOurs(path) && secretFile.MatchString(filepath.Base(path)) && r.secretsIn(path) == 0 && len(r.snap.Broken) == faults {
+	if r.dir.inOurs(path) && secretFile.MatchString(filepath.Base(path)) && !r.holdsSecret[path] && len(r.snap.Broken) == faults {
 		r.broken(path, 0, errors.New("holds no Secret"))
 	}
-}
-
-// secretsIn counts the Secrets of a file.
-func (r *reading) secretsIn(path string) (n int) {
-	for _, s := range r.snap.Secrets {
-		if s.File == path {
-			n++
-		}
-	}
-	return n
 }
 
 func readCapped(path string) ([]byte, error) {
@@ -164,6 +156,7 @@ func (r *reading) addSecret(path string, obj map[string]any) error {
 	other, ok := r.snap.Secrets[s.Ref]
 	if !ok {
 		r.snap.Secrets[s.Ref] = s
+		r.holdsSecret[path] = true
 		return nil
 	}
 	r.twice[s.Ref] = true

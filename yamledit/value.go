@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -200,8 +201,30 @@ func sortedKeys(m map[string]any) []string {
 	return keys
 }
 
+// equal says whether two plain values have the same canonical text. Every edit
+// asks several times, of the whole document, so that no text is made.
 func equal(a, b any) bool {
-	return string(canonical(nil, a)) == string(canonical(nil, b))
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, b, equal)
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, equal)
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case bool, int64, nil:
+		if a == b {
+			return true
+		}
+	}
+	if _, ok := b.(string); ok {
+		return false // 1 is not "1"
+	}
+	x, scalar := scalarText(a)
+	y, ok := scalarText(b)
+	return scalar && ok && x == y
 }
 
 // digest is short: it tells an edit by somebody else, it is no protection

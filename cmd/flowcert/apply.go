@@ -79,7 +79,8 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 			return err
 		}
 	}
-	var done []renew.Action
+	done := []actionJSON{} // not the actions: they hold on to everything that this pass read
+	var removed []secrets.Ref
 	for len(plan.Actions) > 0 {
 		if len(done) > 0 && !onlyForgets(plan) {
 			return a.unfinished(plan)
@@ -87,7 +88,7 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 		if err := a.carryOut(ctx, s, plan, state.Now); err != nil {
 			return err
 		}
-		done = append(done, plan.Actions...)
+		done, removed = append(done, actionsOutput(plan.Actions)...), append(removed, forgotten(plan)...)
 		if state, plan, err = a.pass(ctx, s); err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 		return a.unfinished(plan)
 	}
 	a.notices(plan)
-	if err := a.report(s, state, plan, done); err != nil {
+	if err := a.report(s, state, plan, done, removed); err != nil {
 		return err
 	}
 	if len(plan.Waits) > 0 {
@@ -176,7 +177,7 @@ func (a *app) progress(action renew.Action) {
 }
 
 // report ends an apply: the table, and what next.
-func (a *app) report(s *site, state *renew.State, plan *renew.Plan, done []renew.Action) error {
+func (a *app) report(s *site, state *renew.State, plan *renew.Plan, done []actionJSON, removed []secrets.Ref) error {
 	if a.json() {
 		return a.printJSON(applyOutput(plan, done))
 	}
@@ -187,5 +188,5 @@ func (a *app) report(s *site, state *renew.State, plan *renew.Plan, done []renew
 		a.print("waiting: %s: %s\n", w.Target, w.For)
 	}
 	a.printItems(plan, state.Now)
-	return a.printNext(s, plan, done)
+	return a.printNext(s, plan, removed)
 }

@@ -88,9 +88,9 @@ func planOutput(plan *renew.Plan) passJSON {
 	return out
 }
 
-func applyOutput(plan *renew.Plan, done []renew.Action) passJSON {
+func applyOutput(plan *renew.Plan, done []actionJSON) passJSON {
 	out := statusOutput(plan)
-	out.Done = actionsOutput(done)
+	out.Done = done
 	return out
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // printNext says what a person has to do now, in words that can be pasted.
-func (a *app) printNext(s *site, plan *renew.Plan, done []renew.Action) error {
+func (a *app) printNext(s *site, plan *renew.Plan, removed []secrets.Ref) error {
 	hand, err := kubectl(s, plan.Files)
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func (a *app) printNext(s *site, plan *renew.Plan, done []renew.Action) error {
 	for _, line := range hand {
 		a.print("  %s\n", line)
 	}
-	a.printDelete(done)
+	a.printDelete(removed)
 	if s.cfg.Authority.Secret == nil || slices.ContainsFunc(plan.Items, isIntermediate) {
 		a.print("\nKeep %s safe, and a copy elsewhere: it holds the authority's key, which no workload\nneeds and which nobody can make again:\n\n  %s authority.age\n", filepath.Join(s.dir, "authority")+"/", a.line("export"))
 	}
@@ -72,20 +72,30 @@ func kubectl(s *site, files []string) ([]string, error) {
 
 // printDelete shows how the cluster forgets what this apply removed from the
 // directory: to hand the directory over takes nothing away there.
-func (a *app) printDelete(done []renew.Action) {
-	removed := map[string][]string{} // names by namespace
-	for _, action := range done {
-		if f, ok := action.(*renew.Forget); ok {
-			removed[f.Secret.Namespace] = append(removed[f.Secret.Namespace], quote(f.Secret.Name))
-		}
-	}
+func (a *app) printDelete(removed []secrets.Ref) {
 	if len(removed) == 0 {
 		return
 	}
-	a.print("\nOld Secrets that nothing uses any more were removed from the directory; the cluster still has them:\n\n")
-	for _, namespace := range slices.Sorted(maps.Keys(removed)) {
-		a.print("  kubectl delete secret --ignore-not-found -n %s %s\n", quote(namespace), strings.Join(removed[namespace], " "))
+	names := map[string][]string{} // by namespace
+	for _, ref := range removed {
+		names[ref.Namespace] = append(names[ref.Namespace], quote(ref.Name))
 	}
+	a.print("\nOld Secrets that nothing uses any more were removed from the directory; the cluster still has them:\n\n")
+	for _, namespace := range slices.Sorted(maps.Keys(names)) {
+		a.print("  kubectl delete secret --ignore-not-found -n %s %s\n", quote(namespace), strings.Join(names[namespace], " "))
+	}
+}
+
+// forgotten are the Secrets, of those that a cluster has, that a plan removes.
+func forgotten(plan *renew.Plan) []secrets.Ref {
+	var out []secrets.Ref
+	for _, action := range plan.Actions {
+		f, ok := action.(*renew.Forget)
+		if ok && f.Secret.Role() != secrets.RoleRoot && f.Secret.Role() != secrets.RoleIntermediate {
+			out = append(out, f.Secret.Ref)
+		}
+	}
+	return out
 }
 
 // printTruststore shows how jobs reach the servers behind a truststore.

@@ -1,0 +1,112 @@
+package renew
+
+import (
+	"cmp"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// openOnce keeps what a pass has read from Secrets: every edge asks for the stores
+// at its ends anew, and to open one takes as long as to verify a chain. What it
+// returns is not to be changed.
+type openOnce struct {
+	stores map[storeKey]onceStores
+	trust  map[storeKey]onceTrust
+	known  map[string]*x509.Certificate // by their bytes: the same issuers are beside many leaves
+}
+
+// storeKey is a Secret, and how it was opened: another password, another answer.
+type storeKey struct {
+	secret     *secrets.Secret
+	format     truststore.Format
+	key, trust string
+}
+
+type onceStores struct {
+	id  secrets.Identity
+	err error
+}
+
+type onceTrust struct {
+	entries []truststore.Entry
+	err     error
+}
+
+func newOpenOnce() openOnce {
+	return openOnce{stores: map[storeKey]onceStores{}, trust: map[storeKey]onceTrust{}, known: map[string]*x509.Certificate{}}
+}
+
+// openStores is [secrets.Secret.Stores], once a pass.
+func (o openOnce) openStores(s *secrets.Secret, f truststore.Format, key, trust string) (secrets.Identity, error) {
+	k := storeKey{s, f, key, trust}
+	got, ok := o.stores[k]
+	if !ok {
+		got.id, got.err = s.Stores(f, key, trust)
+		o.share(got.id.Chain)
+		o.share(got.id.Roots)
+		o.stores[k] = got
+	}
+	return got.id, got.err
+}
+
+// openTrust is [secrets.Secret.Trust], once a pass.
+func (o openOnce) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
+	k := storeKey{secret: s, format: f, trust: password}
+	got, ok := o.trust[k]
+	if !ok {
+		got.entries, got.err = s.Trust(f, password)
+		for i, e := range got.entries {
+			got.entries[i].Certificate = o.shared(e.Certificate)
+		}
+		o.trust[k] = got
+	}
+	return got.entries, got.err
+}
+
+// share puts the certificates that were read before in place of equal ones.
+func (o openOnce) share(certs []*x509.Certificate) {
+	for i, c := range certs {
+		certs[i] = o.shared(c)
+	}
+}
+
+func (o openOnce) shared(c *x509.Certificate) *x509.Certificate {
+	if same, ok := o.known[string(c.Raw)]; ok {
+		return same
+	}
+	o.known[string(c.Raw)] = c
+	return c
+}
+
+// trustOf reads what a version makes its reader trust: its truststore, whatever
+// its format, or the roots beside a certificate in PEM.
+func (p *planner) trustOf(s *secrets.Secret) ([]truststore.Entry, error) {
+	switch s.Role() {
+	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
+		id, err := p.identityOf(s)
+		return secrets.RootEntries(id.Roots), err
+	}
+	password := cmp.Or(string(s.Data[secrets.TrustPassword]), string(s.Data[secrets.Password]))
+	if s.Role() == secrets.RoleOperatorCert {
+		password, _ = p.operatorPassword(s.Namespace)
+	}
+	return p.once.openTrust(s, formatOf(s), password)
+}
+
+// storesOf opens the key store and the truststore of a version, whatever their
+// format.
+func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
+	sh := shape{}
+	if s.Role() == secrets.RoleOperatorCert {
+		password, ok := p.operatorPassword(s.Namespace)
+		if !ok {
+			return secrets.Identity{}, fmt.Errorf("its password is not in secret %s/%s", s.Namespace, operatorPasswordSecret)
+		}
+		sh.onePassword = password
+	}
+	key, trust := sh.passwords(s)
+	return p.once.openStores(s, formatOf(s), key, trust)
+}
