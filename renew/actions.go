@@ -27,12 +27,13 @@ type Action interface {
 	run(context.Context, *runner) error
 }
 
-// MakeRoot makes the authority's first root.
+// MakeRoot makes a root.
 type MakeRoot struct {
 	*Version
 	Ref     secrets.Ref
 	Request pki.RootRequest
 	Key     pki.KeySpec
+	CrossBy *Version // the root before it, which vouches for it; nil: none does
 	Because string
 }
 
@@ -42,6 +43,7 @@ type MakeIntermediate struct {
 	Namespace string // of its Secret
 	For       string // the namespace that it signs for
 	Root      *Version
+	Above     []*x509.Certificate // what leads from it to a user's root
 	Request   pki.IntermediateRequest
 	Key       pki.KeySpec
 	Because   string
@@ -65,6 +67,7 @@ type MakeLeaf struct {
 	Spoilt    []string // names of versions that are not what their name says
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
+	Beyond    []*x509.Certificate // what follows that
 	Roots     []*x509.Certificate // trusted beside the leaf
 	NewRoot   *Version            // a root that this plan makes
 	Keep      *secrets.Identity
@@ -103,7 +106,8 @@ type Rewire struct {
 
 // Forget removes a version that nothing can use any more.
 type Forget struct {
-	Secret *secrets.Secret
+	Secret  *secrets.Secret
+	Because string // empty: it was replaced long ago
 }
 
 // Object, What, Reason and Disturbs describe the actions.
@@ -121,6 +125,9 @@ func (a *Forget) What() string {
 }
 func (a *Forget) Disturbs() string { return "" }
 func (a *Forget) Reason() string {
+	if a.Because != "" {
+		return a.Because
+	}
 	return fmt.Sprintf("it was replaced, nothing refers to it, and %d newer ones are kept", keptVersions)
 }
 
@@ -129,7 +136,11 @@ func version(namespace string, v *Version) string {
 }
 
 func (a *MakeRoot) What() string {
-	return fmt.Sprintf("root %q, %s, until %s", a.Request.Subject.CommonName, a.Key, day(a.Request.NotAfter))
+	what := fmt.Sprintf("root %q, %s, until %s", a.Request.Subject.CommonName, a.Key, day(a.Request.NotAfter))
+	if a.CrossBy != nil {
+		what += ", cross-signed by " + a.CrossBy.Name()
+	}
+	return what
 }
 
 func (a *MakeIntermediate) What() string {

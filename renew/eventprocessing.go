@@ -47,8 +47,8 @@ func (p *planner) planEventProcessing() {
 func (p *planner) leafOf(job *eventProcessingJob, role secrets.Role, names []string) leafWant {
 	return leafWant{
 		slot:      slot{job.target, role},
-		namespace: job.config.Namespace,
-		names:     names, commonName: names[0], usages: mutual[:1],
+		namespace: job.config.Namespace, holders: []string{job.target},
+		names: names, commonName: names[0], usages: mutual[:1],
 		validity: p.cfg.Defaults.Validity.Std(), key: p.cfg.Defaults.Key,
 		edges: p.declaredEdges(job.target),
 	}
@@ -82,6 +82,9 @@ func (p *planner) planUI(job *eventProcessingJob) *Version {
 	w.prefix = job.config.Name + "-ui-cert"
 	w.shape = shape{data: deploy.EventProcessingUIDataKeys(job.resource), ingress: true}
 	w.referenced = []string{deploy.References(job.resource).UI}
+	if job.certificate != nil && p.certificateOf(job.certificate) == nil {
+		w.early = w.validity / 8 // one restart for both, should they have come apart
+	}
 	leaves := p.servedInUse(w.slot, w.namespace)
 	trust := p.trustInUse(w.slot, w.namespace)
 	for _, e := range []Edge{
@@ -158,17 +161,11 @@ func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 		slot:      slot{job.target, secrets.RoleFlinkTrust},
 		namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
 		format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
-		authority: secrets.RootAlias, referenced: []string{deploy.References(job.resource).FlinkTrust},
+		authority: secrets.RootAlias, referenced: []string{deploy.References(job.resource).FlinkTrust}, holders: []string{job.target},
 		faces: []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
 	})
 	p.plan.Actions = append(p.plan.Actions, actions...)
 	return trust
-}
-
-// identityOf opens a Secret that holds an identity in PEM, under the keys by
-// which its reader looks for it now.
-func (p *planner) identityOf(s *secrets.Secret) (secrets.Identity, error) {
-	return s.Identity(p.dataKeys(s))
 }
 
 // servedInUse are the chains, in PEM, of every version that a server may still

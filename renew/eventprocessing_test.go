@@ -138,7 +138,7 @@ func TestModeCARenewal(t *testing.T) {
 	s.apply(testNow)
 	subjects := map[string]bool{}
 	now, first := testNow, s.identity(testNow, secrets.RoleCA)
-	for range 6 {
+	for range 4 { // and then the root is due
 		id := s.identity(now, secrets.RoleCA)
 		if subjects[id.Chain[0].Subject.CommonName] {
 			t.Errorf("the subject %q is there again", id.Chain[0].Subject.CommonName)
@@ -176,19 +176,18 @@ func (s *testSite) applyOld(now time.Time) {
 	}
 }
 
-// TestModeCANotChased: where the root ends soon a new CA would gain nothing.
+// TestModeCANotChased: where the CA above ends soon a new one would gain nothing.
 func TestModeCANotChased(t *testing.T) {
-	s := newSite(t, strings.NewReplacer("{name: my-ep}", "{name: my-ep, mode: ca}", testConfig[strings.Index(testConfig, "truststores:"):], "").Replace(testConfig),
-		map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	template := caTemplate("Corporate root")
+	template.NotBefore, template.NotAfter = testNow.AddDate(-1, 0, 0), testNow.AddDate(1, 0, 0)
+	root := makeCA(t, template, generate(t), nil)
+	s := caUserSite(t, root.manifest(t, root.key, root.cert))
 	s.apply(testNow)
-	late := testNow.AddDate(9, 6, 0)
-	s.applyOld(late)
-	end := s.identity(late, secrets.RoleCA).Chain[0].NotAfter
-	if root := s.identity(late, secrets.RoleCA).Roots[0].NotAfter; !end.Equal(root) {
-		t.Fatalf("the CA ends on %s, the root on %s", day(end), day(root))
+	if end := s.identity(testNow, secrets.RoleCA).Chain[0].NotAfter; !end.Equal(root.cert.NotAfter) {
+		t.Fatalf("the CA ends on %s, the one above on %s", day(end), day(root.cert.NotAfter))
 	}
-	for _, months := range []int{2, 4, 5} {
-		for _, a := range s.plan(late.AddDate(0, months, 0)).Actions {
+	for _, months := range []int{8, 10, 11} {
+		for _, a := range s.plan(testNow.AddDate(0, months, 0)).Actions {
 			if leaf, ok := a.(*MakeLeaf); ok && leaf.Role == secrets.RoleCA {
 				t.Errorf("after %d months: %s (%s)", months, a.Object(), a.Reason())
 			}
@@ -275,38 +274,79 @@ func TestModeCARefusals(t *testing.T) {
 	}
 }
 
-// TestModeCAThroughACAChange replaces the user's CA: whatever pods loaded as
-// ca.crt verifies whatever cert-manager has signed with a CA that it was given.
+// TestModeCAThroughACAChange: whatever pods loaded as ca.crt verifies whatever
+// cert-manager has signed with a CA that it was given, while the root above
+// becomes another.
 func TestModeCAThroughACAChange(t *testing.T) {
 	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
 	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
-	s := caUserSite(t, first.manifest(t, first.key, first.cert))
-	s.apply(testNow)
-	ran := s.identity(testNow, secrets.RoleCA)
-	s.write("ca.yaml", second.manifest(t, second.key, second.cert))
-	now := testNow
-	for round := range 5 {
-		now = now.Add(25 * time.Hour)
-		s.applyOld(now)
-		next := s.identity(now, secrets.RoleCA)
-		for i, trust := range []secrets.Identity{ran, next} {
-			for j, signer := range []secrets.Identity{ran, next} {
-				if err := pki.VerifyChain(pki.OpenSSL(), signLike(t, signer, now), trust.Roots, "", now); err != nil {
-					t.Errorf("round %d: ca.crt %s, CA %s: %v", round, age(i), age(j), err)
+	theirs := caUserSite(t, first.manifest(t, first.key, first.cert))
+	ours := epSite(t, "{name: my-ep, mode: ca}")
+	for name, tt := range map[string]struct {
+		s      *testSite
+		change func()
+	}{
+		"a CA of the user's": {theirs, func() { theirs.write("ca.yaml", second.manifest(t, second.key, second.cert)) }},
+		"a root of ours":     {ours, func() { ours.wishRoot(testNow, false) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tt.s
+			s.apply(testNow)
+			ran, now := s.identity(testNow, secrets.RoleCA), testNow
+			before := ran.Chain[len(ran.Chain)-1]
+			tt.change()
+			for round := range 5 {
+				now = now.Add(25 * time.Hour)
+				s.applyOld(now)
+				next := s.identity(now, secrets.RoleCA)
+				for i, trust := range []secrets.Identity{ran, next} {
+					for j, signer := range []secrets.Identity{ran, next} {
+						if err := pki.VerifyChain(pki.OpenSSL(), signLike(t, signer, now), trust.Roots, "", now); err != nil {
+							t.Errorf("round %d: ca.crt %s, CA %s: %v", round, age(i), age(j), err)
+						}
+					}
 				}
+				if round == 0 && !next.Chain[0].Equal(ran.Chain[0]) {
+					t.Error("the new CA signs before its root is trusted")
+				}
+				ran = next
+				s.sayDeployed(now)
 			}
+			if len(ran.Chain) != 2 || ran.Chain[1].Equal(before) || ran.Chain[0].CheckSignatureFrom(ran.Chain[1]) != nil {
+				t.Errorf("at the end tls.crt holds %d certificates, not the CA and the new root", len(ran.Chain))
+			}
+			if waits := s.plan(now).Waits; len(waits) > 0 {
+				t.Errorf("still waits: %v", waits)
+			}
+		})
+	}
+}
+
+// TestRolloverBehindAnIngress: cross certificates make the UI's chain too long
+// for nginx, so that trust goes first there, and everything else moves at once.
+func TestRolloverBehindAnIngress(t *testing.T) {
+	s := newSite(t, strings.Replace(rolloverConfig, "{name: my-ep}", "{name: my-ep, ui: {}}", 1), map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	ran, now := s.rolledOut(testNow), testNow
+	s.wishRoot(now, false)
+	for round := range 3 {
+		now = now.Add(25 * time.Hour)
+		ran = s.walk(now, ran, map[string]int{})
+		waits := s.plan(now).Waits
+		if round == 0 && (len(waits) != 1 || !strings.Contains(waits[0].For, "the ingress in front of")) || round > 0 && len(waits) > 0 {
+			t.Errorf("round %d: waits %v", round, waits)
 		}
-		if round == 0 && !next.Chain[0].Equal(ran.Chain[0]) {
-			t.Error("the new CA signs before its root is trusted")
-		}
-		ran = next
 		s.sayDeployed(now)
 	}
-	if err := ran.Chain[0].CheckSignatureFrom(second.cert); err != nil {
-		t.Errorf("at the end the CA is not under the new root: %v", err)
+	if err := pki.VerifyChain(pki.Nginx(), ran.leaves["ui"], []*x509.Certificate{s.roots(now)[2]}, "", now); err != nil {
+		t.Errorf("the UI is not under the new root: %v", err)
 	}
-	if waits := s.plan(now).Waits; len(waits) > 0 {
-		t.Errorf("still waits: %v", waits)
+	// From then on both certificates are renewed with one restart again.
+	due := now.AddDate(0, 9, 0)
+	restarts := map[string]int{}
+	s.walk(due, ran, restarts)
+	if restarts[epTarget] != 1 || len(s.plan(due.AddDate(0, 1, 0)).Actions) > 0 {
+		t.Errorf("restarts %v; a month later %v", restarts, objects(s.plan(due.AddDate(0, 1, 0))))
 	}
 }
 

@@ -34,6 +34,9 @@ func (p *planner) retired(s *secrets.Secret) bool {
 // as in use: the soak time begins with that word.
 func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	at, err := time.Parse(time.RFC3339, s.Annotations[deployedAnnotation])
+	if p.state.compromise() {
+		return at, err == nil
+	}
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
@@ -46,6 +49,9 @@ func (p *planner) whatNext(version string) string {
 			}
 		}
 	}
+	if p.state.compromise() {
+		return "roll the resources out, then run flowcert apply --deployed"
+	}
 	return fmt.Sprintf("roll the resources out, then run flowcert apply --deployed, and apply again after %s (rotation.soak)", p.cfg.Rotation.Soak)
 }
 
@@ -56,10 +62,16 @@ const keptVersions = 3
 // planCleanup removes versions that were replaced long ago. Without the user's
 // word that their successors are deployed, all of them stay.
 func (p *planner) planCleanup() {
+	gone := map[*secrets.Secret]bool{}
+	for _, a := range p.plan.Actions {
+		if f, ok := a.(*Forget); ok {
+			gone[f.Secret] = true
+		}
+	}
 	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
-				if i >= keptVersions && p.retired(s) {
+				if i >= keptVersions && p.retired(s) && !gone[s] {
 					p.act(&Forget{Secret: s})
 				}
 			}

@@ -103,9 +103,13 @@ func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
 	}
 	above := a.Above
 	if above == nil {
-		above = issued.Chain
+		above = issued.Chain[:1]
 	}
-	chain := append([]*x509.Certificate{leaf}, slices.DeleteFunc(slices.Clone(above), pki.IsSelfSigned)...)
+	if a.NewRoot != nil && r.cross != nil {
+		above = append(slices.Clone(above), r.cross)
+	}
+	above = slices.DeleteFunc(slices.Concat(above, a.Beyond), pki.IsSelfSigned)
+	chain := append([]*x509.Certificate{leaf}, above...)
 	return secrets.Identity{Key: key, Chain: chain, Roots: roots}, check(chain, roots, req, r.now)
 }
 

@@ -115,19 +115,23 @@ func encoded(names []string) int {
 
 // checkNames refuses what no intermediate of the namespace could sign.
 func (p *planner) checkNames() {
-	nc := p.cfg.Authority.SelfSigned.NameConstraints
-	if p.cfg.Authority.Secret != nil || p.cfg.Authority.SelfSigned.Intermediate.None || nc.Mode == config.ConstraintsNone {
+	spec := p.intermediateSpec()
+	if spec == nil || spec.constraints.Mode == config.ConstraintsNone {
 		return
+	}
+	nc, field := spec.constraints, "authority.selfSigned.nameConstraints"
+	if p.cfg.Authority.Secret != nil {
+		field = "authority.secret.intermediate.nameConstraints"
 	}
 	for _, namespace := range p.namespaces() {
 		for _, names := range p.names[namespace] {
 			if nc.Mode == config.ConstraintsAuto && encoded(names) > maxGroup {
 				p.fault(p.authority.target, fmt.Errorf("one certificate in namespace %s has %d names, too many for a name-constrained intermediate", namespace, len(names)),
-					"use fewer names, or set authority.selfSigned.nameConstraints: none")
+					"use fewer names, or set "+field+": none")
 			}
 			for _, n := range names {
 				if nc.Mode == config.ConstraintsList && !covered(n, nc.PermittedDNS) {
-					p.fault(p.authority.target, fmt.Errorf("authority.selfSigned.nameConstraints.permittedDNS does not cover %s, which is needed in namespace %s", n, namespace),
+					p.fault(p.authority.target, fmt.Errorf("%s.permittedDNS does not cover %s, which is needed in namespace %s", field, n, namespace),
 						"add the name or a domain above it")
 				}
 			}

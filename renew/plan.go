@@ -109,13 +109,17 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
+	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
+
+	restarting map[string]bool // resources that this plan restarts for other reasons
+	postponed  map[string]bool // resources for which something waits for a restart
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
 	return &planner{
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
-		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{},
+		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{},
 	}
 }
 
@@ -123,6 +127,28 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 // the same plan.
 func NewPlan(cfg *config.Config, state *State) *Plan {
 	p := newPlanner(cfg, state)
+	plan := p.run()
+	if riding := p.ridingAlong(); len(riding) > 0 {
+		p = newPlanner(cfg, state)
+		p.restarting = riding
+		plan = p.run()
+	}
+	return plan
+}
+
+// ridingAlong are the resources that the plan restarts and for which something
+// less urgent has waited for that.
+func (p *planner) ridingAlong() map[string]bool {
+	out := map[string]bool{}
+	for _, a := range p.plan.Actions {
+		if w, ok := a.(*Rewire); ok && w.Restarts != "" && p.postponed[w.Resource.String()] {
+			out[w.Resource.String()] = true
+		}
+	}
+	return out
+}
+
+func (p *planner) run() *Plan {
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
@@ -137,6 +163,7 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 		p.planCertificates()
 		p.planTruststores()
 		p.planWiring()
+		p.planForgetLost()
 		p.planCleanup()
 		p.intermediateItems()
 		sortItems(p.plan.Items)

@@ -21,7 +21,7 @@ const signingCAValidity = 730 * 24 * time.Hour
 
 // caChecks are leafChecks for a CA that cert-manager signs with.
 var caChecks = []func(*planner, leafWant, candidate) verdict{
-	unreadable, wrongKey, notYetValid, expired, noCA, notUnderARoot, nearEnd, askedFor, wrongRoots,
+	unreadable, wrongKey, notYetValid, expired, compromised, noCA, notUnderARoot, nearEnd, askedFor, rootAskedFor, wrongRoots,
 }
 
 func (w leafWant) checks() []func(*planner, leafWant, candidate) verdict {
@@ -70,7 +70,7 @@ func (p *planner) planSigningCA(job *eventProcessingJob) *Version {
 	}
 	w := leafWant{
 		slot:      slot{job.target, secrets.RoleCA},
-		namespace: job.config.Namespace, prefix: job.config.Name + "-ca",
+		namespace: job.config.Namespace, prefix: job.config.Name + "-ca", holders: []string{job.target},
 		key: p.signingKey(), validity: p.signingValidity(), shape: shape{data: secrets.DefaultKeys()},
 		referenced: []string{deploy.References(job.resource).CA},
 	}
@@ -86,18 +86,25 @@ func (p *planner) planSigningCA(job *eventProcessingJob) *Version {
 	return v
 }
 
-// topIssuer is what signs CAs: the newest root, or the user's CA.
-func (p *planner) topIssuer() *issuer {
+// signingIssuer is what signs CAs for cert-manager: the user's CA, or the root
+// that signs. No cross certificate follows: cert-manager takes one path, not two
+// (ParseSingleCertificateChain), so that the new root has to be trusted first.
+func (p *planner) signingIssuer() *issuer {
+	i := *p.topIssuer()
 	if p.authority.user != nil {
-		return p.authority.user
+		return &i
 	}
-	return p.rootIssuer()
+	i.beyond, i.proofs = nil, nil
+	if r := p.authority.signing(); r != nil {
+		i.proofs = []proof{{path: []*x509.Certificate{r.certificate}}}
+	}
+	return &i
 }
 
 // issuerOf is who signs what is wanted.
 func (p *planner) issuerOf(w leafWant) *issuer {
 	if w.ca != nil {
-		return p.topIssuer()
+		return p.signingIssuer()
 	}
 	return p.issuerFor(w.namespace, w.allNames())
 }
@@ -108,7 +115,7 @@ func (p *planner) maySignCA(job *eventProcessingJob) (hint string, err error) {
 	if p.authority.user == nil {
 		return "", nil
 	}
-	for i, ca := range slices.Concat(p.authority.user.chain, p.newestRoots()) {
+	for i, ca := range p.authority.user.proofs[0].path {
 		if (ca.MaxPathLen > 0 || ca.MaxPathLenZero) && ca.MaxPathLen < i+1 {
 			return "have the CA issued with room for one more below it, or use mode certificate",
 				fmt.Errorf("the pathLen %d of %q is in the way: cert-manager needs a CA of its own below it", ca.MaxPathLen, ca.Subject.CommonName)
@@ -124,9 +131,10 @@ func (p *planner) maySignCA(job *eventProcessingJob) (hint string, err error) {
 // signingKey is of the kind that the authority's own keys are.
 func (p *planner) signingKey() pki.KeySpec {
 	spec := p.cfg.Authority.SelfSigned.Key
-	if user := p.authority.user; user != nil {
-		above := slices.Concat(user.chain, p.newestRoots())[0]
-		spec, _ = pki.SpecOf(above.PublicKey)
+	if made := p.intermediateSpec(); made != nil {
+		spec = made.key
+	} else if user := p.authority.user; user != nil {
+		spec, _ = pki.SpecOf(user.certificate.PublicKey)
 	}
 	if spec.Validate() != nil {
 		return p.cfg.Defaults.Key
@@ -135,8 +143,8 @@ func (p *planner) signingKey() pki.KeySpec {
 }
 
 func (p *planner) signingValidity() time.Duration {
-	if v := p.cfg.Authority.SelfSigned.Intermediate.Validity.Std(); v > 0 {
-		return v
+	if made := p.intermediateSpec(); made != nil {
+		return made.validity
 	}
 	return signingCAValidity
 }
@@ -163,7 +171,7 @@ func (p *planner) signingSubject(job *eventProcessingJob, k slot) *pki.Subject {
 	subject := p.subject()
 	top := subject.CommonName
 	if user := p.authority.user; user != nil {
-		top = user.subject.CommonName
+		top = user.certificate.Subject.CommonName
 	}
 	subject.CommonName = intermediateName(top, job.config.Namespace+"/"+job.config.Name, last+1)
 	return &subject
@@ -224,7 +232,7 @@ func (a *MakeLeaf) signingCA(r *runner, key crypto.Signer, roots []*x509.Certifi
 	}
 	above := a.Above
 	if above == nil {
-		above = issued.Chain
+		above = issued.Chain[:1]
 	}
 	chain := append([]*x509.Certificate{ca}, slices.DeleteFunc(slices.Clone(above), pki.IsSelfSigned)...)
 	if root := issuerAmong(roots, chain[len(chain)-1]); root != nil {

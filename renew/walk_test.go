@@ -29,7 +29,7 @@ kind: Config
 namespace: ea
 authority: {secret: {name: corporate-ca}}
 defaults: {key: {algorithm: RSA, size: 2048}}
-eventProcessing: [{name: my-ep, ui: {}}]
+eventProcessing: [{name: my-ep}]
 flinkDeployments: [{name: session}]
 flinkOperator: {namespace: flink}
 truststores:
@@ -37,6 +37,10 @@ truststores:
   sources: [{name: db, authority: true, servers: [{address: "orders-db:5432"}]}]
 certificates: [{secretName: orders-db-server, dnsNames: [orders-db], key: {algorithm: ECDSA, size: 256}}]
 `
+
+// ingressConfig puts an ingress in front of the UI, which verifies one
+// intermediate deep.
+var ingressConfig = strings.Replace(walkConfig, "{name: my-ep}", "{name: my-ep, ui: {}}", 1)
 
 // rolledOut reads what pods would load that start now.
 func (s *testSite) rolledOut(now time.Time) running {
@@ -125,9 +129,16 @@ func age(i int) string { return []string{"before", "after"}[i] }
 // and walks to the end: apply, stop after every write, roll out, say so, wait.
 // In every mixture of what ran and what starts every edge must hold.
 func TestWalkThroughACAChange(t *testing.T) {
+	t.Run("signing leaves", func(t *testing.T) { walkThroughACAChange(t, ingressConfig) })
+	t.Run("signing an intermediate", func(t *testing.T) {
+		walkThroughACAChange(t, strings.Replace(ingressConfig, "{name: corporate-ca}", "{name: corporate-ca, intermediate: {key: {algorithm: ECDSA, size: 256}}}", 1))
+	})
+}
+
+func walkThroughACAChange(t *testing.T, configuration string) {
 	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
 	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
-	s := newSite(t, walkConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
+	s := newSite(t, configuration, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
 	s.apply(testNow)
 	ran := s.rolledOut(testNow)
 	for _, e := range edgesOfWalk {
@@ -173,7 +184,7 @@ func TestWalkThroughACAChange(t *testing.T) {
 func TestCABackAndForth(t *testing.T) {
 	a := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
 	b := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
-	s := newSite(t, walkConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": a.manifest(t, a.key, a.cert)})
+	s := newSite(t, ingressConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": a.manifest(t, a.key, a.cert)})
 	s.apply(testNow)
 	ran, now := s.rolledOut(testNow), testNow
 	for i, ca := range []*userCA{b, a, b} {

@@ -35,9 +35,9 @@ func (p *planner) planFlink() {
 			namespace: job.config.Namespace, prefix: job.config.Name + "-tls",
 			commonName: job.names[0], names: job.names, usages: mutual, validity: p.cfg.Defaults.Validity.Std(),
 			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
-			referenced: deploy.References(job.resource).FlinkTLS,
-			edges:      p.edgesTo(job),
-			faces:      []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
+			referenced: deploy.References(job.resource).FlinkTLS, holders: []string{job.target},
+			edges: p.edgesTo(job),
+			faces: []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
 		})
 		job.tls = v
 		p.plan.Actions = append(p.plan.Actions, actions...)
