@@ -47,10 +47,10 @@ func (p *planner) planEventProcessing() {
 func (p *planner) leafOf(job *eventProcessingJob, role secrets.Role, names []string) leafWant {
 	return leafWant{
 		slot:      slot{job.target, role},
-		namespace: job.config.Namespace,
-		names:     names, commonName: names[0], usages: mutual[:1],
+		namespace: job.config.Namespace, holders: []string{job.target},
+		names: names, commonName: names[0], usages: mutual[:1],
 		validity: p.cfg.Defaults.Validity.Std(), key: p.cfg.Defaults.Key,
-		holders: []string{job.target}, edges: p.declaredEdges(job.target),
+		edges: p.declaredEdges(job.target),
 	}
 }
 
@@ -82,6 +82,9 @@ func (p *planner) planUI(job *eventProcessingJob) *Version {
 	w.prefix = job.config.Name + "-ui-cert"
 	w.shape = shape{data: deploy.EventProcessingUIDataKeys(job.resource), ingress: true}
 	w.referenced = []string{deploy.References(job.resource).UI}
+	if job.certificate != nil && p.certificateOf(job.certificate) == nil {
+		w.early = w.validity / 8 // one restart for both, should they have come apart
+	}
 	leaves := p.servedInUse(w.slot, w.namespace)
 	trust := p.trustInUse(w.slot, w.namespace)
 	for _, e := range []Edge{

@@ -33,11 +33,12 @@ type leafWant struct {
 	key        pki.KeySpec
 	validity   time.Duration
 	shape      shape
-	referenced []string     // names of Secrets that the resource refers to now
-	holders    []string     // resources that restart with a new version; none: it is updated in place
-	edges      []Edge       // that lead to this server
-	faces      []facing     // servers that the trust beside the leaf has to verify
-	ca         *pki.Subject // of an intermediate for cert-manager, in place of a leaf; nil: a leaf
+	referenced []string      // names of Secrets that the resource refers to now
+	holders    []string      // resources that restart with a new version; none: it is updated in place
+	edges      []Edge        // that lead to this server
+	faces      []facing      // servers that the trust beside the leaf has to verify
+	early      time.Duration // by which it may be renewed before its time, because its holder restarts anyway
+	ca         *pki.Subject  // of an intermediate for cert-manager, in place of a leaf; nil: a leaf
 }
 
 // allNames are DNS names and IP addresses.
@@ -75,7 +76,7 @@ func (p *planner) renewAt(target string, leaf *x509.Certificate) time.Time {
 func (p *planner) leafEnd(w leafWant) time.Time {
 	end := p.state.Now.Add(w.validity)
 	if w.ca != nil {
-		return earlier(end, p.topEnd())
+		return earlier(end, p.signingIssuer().end)
 	}
 	if p.intermediateSpec() == nil {
 		return earlier(end, p.topEnd())

@@ -97,7 +97,7 @@ func wrongUsage(_ *planner, w leafWant, c candidate) verdict {
 // would otherwise be chased with restarts that change nothing.
 func nearEnd(p *planner, w leafWant, c candidate) verdict {
 	leaf := c.id.Chain[0]
-	if p.state.Now.Before(p.renewAt(w.target, leaf)) {
+	if p.state.Now.Add(w.early).Before(p.renewAt(w.target, leaf)) {
 		return verdict{}
 	}
 	gain := p.leafEnd(w).Sub(leaf.NotAfter)

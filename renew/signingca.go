@@ -21,7 +21,7 @@ const signingCAValidity = 730 * 24 * time.Hour
 
 // caChecks are leafChecks for a CA that cert-manager signs with.
 var caChecks = []func(*planner, leafWant, candidate) verdict{
-	unreadable, wrongKey, notYetValid, expired, noCA, compromised, notUnderARoot, nearEnd, askedFor, rootAskedFor, wrongRoots,
+	unreadable, wrongKey, notYetValid, expired, compromised, noCA, notUnderARoot, nearEnd, askedFor, rootAskedFor, wrongRoots,
 }
 
 func (w leafWant) checks() []func(*planner, leafWant, candidate) verdict {
@@ -70,9 +70,9 @@ func (p *planner) planSigningCA(job *eventProcessingJob) *Version {
 	}
 	w := leafWant{
 		slot:      slot{job.target, secrets.RoleCA},
-		namespace: job.config.Namespace, prefix: job.config.Name + "-ca",
+		namespace: job.config.Namespace, prefix: job.config.Name + "-ca", holders: []string{job.target},
 		key: p.signingKey(), validity: p.signingValidity(), shape: shape{data: secrets.DefaultKeys()},
-		referenced: []string{deploy.References(job.resource).CA}, holders: []string{job.target},
+		referenced: []string{deploy.References(job.resource).CA},
 	}
 	w.ca = p.signingSubject(job, w.slot)
 	e := Edge{
@@ -86,26 +86,27 @@ func (p *planner) planSigningCA(job *eventProcessingJob) *Version {
 	return v
 }
 
-// issuerOf is who signs what is wanted. The chain of a CA for cert-manager has no
-// cross certificate: cert-manager hands its last certificate to clients as
-// ca.crt, and that is to be the newest root.
-func (p *planner) issuerOf(w leafWant) *issuer {
-	if w.ca == nil {
-		return p.issuerFor(w.namespace, w.allNames())
-	}
+// signingIssuer is what signs CAs for cert-manager: the user's CA, or the root
+// that signs. No cross certificate follows: cert-manager takes one path, not two
+// (ParseSingleCertificateChain), so that the new root has to be trusted first.
+func (p *planner) signingIssuer() *issuer {
 	i := *p.topIssuer()
-	if p.authority.user == nil {
-		i.beyond, i.proofs = nil, p.authority.withoutCross()
+	if p.authority.user != nil {
+		return &i
+	}
+	i.beyond, i.proofs = nil, nil
+	if r := p.authority.signing(); r != nil {
+		i.proofs = []proof{{path: []*x509.Certificate{r.certificate}}}
 	}
 	return &i
 }
 
-// withoutCross stands for what the root signs, for clients that know it.
-func (a authority) withoutCross() []proof {
-	if r := a.signing(); r != nil {
-		return []proof{{path: []*x509.Certificate{r.certificate}}}
+// issuerOf is who signs what is wanted.
+func (p *planner) issuerOf(w leafWant) *issuer {
+	if w.ca != nil {
+		return p.signingIssuer()
 	}
-	return nil
+	return p.issuerFor(w.namespace, w.allNames())
 }
 
 // maySignCA refuses a user's CA that cannot have another below it, or whose name
@@ -130,7 +131,9 @@ func (p *planner) maySignCA(job *eventProcessingJob) (hint string, err error) {
 // signingKey is of the kind that the authority's own keys are.
 func (p *planner) signingKey() pki.KeySpec {
 	spec := p.cfg.Authority.SelfSigned.Key
-	if user := p.authority.user; user != nil {
+	if made := p.intermediateSpec(); made != nil {
+		spec = made.key
+	} else if user := p.authority.user; user != nil {
 		spec, _ = pki.SpecOf(user.certificate.PublicKey)
 	}
 	if spec.Validate() != nil {
@@ -140,8 +143,8 @@ func (p *planner) signingKey() pki.KeySpec {
 }
 
 func (p *planner) signingValidity() time.Duration {
-	if spec := p.intermediateSpec(); spec != nil {
-		return spec.validity
+	if made := p.intermediateSpec(); made != nil {
+		return made.validity
 	}
 	return signingCAValidity
 }
@@ -166,7 +169,11 @@ func (p *planner) signingSubject(job *eventProcessingJob, k slot) *pki.Subject {
 		last = max(last, n)
 	}
 	subject := p.subject()
-	subject.CommonName = intermediateName(p.topCommonName(), job.config.Namespace+"/"+job.config.Name, last+1)
+	top := subject.CommonName
+	if user := p.authority.user; user != nil {
+		top = user.certificate.Subject.CommonName
+	}
+	subject.CommonName = intermediateName(top, job.config.Namespace+"/"+job.config.Name, last+1)
 	return &subject
 }
 
@@ -225,7 +232,7 @@ func (a *MakeLeaf) signingCA(r *runner, key crypto.Signer, roots []*x509.Certifi
 	}
 	above := a.Above
 	if above == nil {
-		above = issued.Chain
+		above = issued.Chain[:1]
 	}
 	chain := append([]*x509.Certificate{ca}, slices.DeleteFunc(slices.Clone(above), pki.IsSelfSigned)...)
 	if root := issuerAmong(roots, chain[len(chain)-1]); root != nil {
