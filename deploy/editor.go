@@ -17,6 +17,8 @@ type editor struct {
 	record    ledger
 	dropped   map[string]any // the object less what drop has removed so far
 	edits     []yamledit.Edit
+	claims    []Claim
+	adopt     bool // what somebody else set is taken over
 	conflicts []Conflict
 	notices   []string
 }
@@ -25,6 +27,8 @@ type editor struct {
 type Result struct {
 	Edits     []yamledit.Edit
 	Conflicts []Conflict
+	// Claims are values of somebody else's that are taken over.
+	Claims []Claim
 	// Notices are worth a person's attention and change nothing.
 	Notices []string
 }
@@ -46,9 +50,9 @@ func (e *editor) result() Result {
 		e.tryOut()
 	}
 	if len(e.conflicts) > 0 {
-		e.edits = nil
+		e.edits, e.claims = nil, nil
 	}
-	return Result{Edits: e.edits, Conflicts: e.conflicts, Notices: e.notices}
+	return Result{Edits: e.edits, Claims: e.claims, Conflicts: e.conflicts, Notices: e.notices}
 }
 
 // tryOut makes the edits and drops the result: a resource that cannot be edited
@@ -63,7 +67,7 @@ func (e *editor) tryOut() {
 	if e.resource.Source == nil || len(e.edits) == 0 {
 		return
 	}
-	_, err := rewrite(e.resource, e.edits)
+	_, err := rewrite(e.resource, e.edits, e.claims)
 	if err == nil {
 		return
 	}
@@ -106,6 +110,7 @@ type wish struct {
 	want   any
 	hint   string // what to do about a value of somebody else
 	secret bool   // no message shows what is there
+	stays  bool   // what somebody else decided is not taken over
 
 	// equal says that what is there does as well; nil: the same value.
 	equal func(current string) bool
@@ -129,14 +134,19 @@ func (e *editor) fulfil(w wish) {
 	scalar := isScalar(current)
 	switch {
 	case ok && (same(current, w.want) || w.equal != nil && scalar && w.equal(text(current))):
-		return
+		if e.adopt && !w.stays && !e.record.wrote(w.path, current) {
+			e.claim(w.path, current)
+		}
 	case free(current, ok), e.record.wrote(w.path, current),
 		w.ours != nil && scalar && w.ours(text(current)):
 		e.edit(w.path, w.want)
+	case e.adopt && !w.stays:
+		e.claim(w.path, current)
+		e.edit(w.path, w.want)
 	case w.secret:
-		e.conflict(w.path, "is set, not by flowcert", w.hint)
+		e.somebodyElses(w.path, "is set, not by flowcert", w.hint, !w.stays)
 	default:
-		e.conflict(w.path, fmt.Sprintf("is %s, not set by flowcert", show(current)), w.hint)
+		e.somebodyElses(w.path, fmt.Sprintf("is %s, not set by flowcert", show(current)), w.hint, !w.stays)
 	}
 }
 
@@ -188,6 +198,15 @@ func (e *editor) conflict(p yamledit.Path, problem, hint string) {
 		}
 	}
 	e.conflicts = append(e.conflicts, Conflict{Resource: e.resource, Path: p, Problem: problem, Hint: hint})
+}
+
+// somebodyElses is a conflict that taking the value over may end.
+func (e *editor) somebodyElses(p yamledit.Path, problem, hint string, adoptable bool) {
+	n := len(e.conflicts)
+	e.conflict(p, problem, hint)
+	for i := range e.conflicts[n:] {
+		e.conflicts[n+i].Adoptable = adoptable
+	}
 }
 
 func (e *editor) notice(format string, args ...any) {

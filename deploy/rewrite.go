@@ -15,19 +15,19 @@ const unwritten = "-"
 
 // Rewrite carries out edits on the resource's own bytes and records in
 // EditsAnnotation how to take them back. Every byte that is not part of an edit
-// stays. Without edits the source comes back as it is.
-func Rewrite(r Resource, edits []yamledit.Edit) ([]byte, error) {
-	if len(edits) == 0 {
+// stays. Without edits and claims the source comes back as it is.
+func Rewrite(r Resource, edits []yamledit.Edit, claims ...Claim) ([]byte, error) {
+	if len(edits)+len(claims) == 0 {
 		return r.Source, nil
 	}
-	source, err := rewrite(r, edits)
+	source, err := rewrite(r, edits, claims)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Where(), err)
 	}
 	return source, nil
 }
 
-func rewrite(r Resource, edits []yamledit.Edit) ([]byte, error) {
+func rewrite(r Resource, edits []yamledit.Edit, claims []Claim) ([]byte, error) {
 	record, err := readLedger(r)
 	if err != nil {
 		return nil, err
@@ -40,6 +40,9 @@ func rewrite(r Resource, edits []yamledit.Edit) ([]byte, error) {
 			return nil, err
 		}
 		record = pass{}.entries(own, undos)
+	}
+	for _, c := range claims {
+		record = append(record, c.entry())
 	}
 	w := pass{record: record}
 	if w.before, err = yamledit.Decode(source); err != nil {
@@ -156,7 +159,7 @@ func (l ledger) withoutOurWords(source []byte, u yamledit.Undo) (out []byte, who
 		return nil, false, err
 	}
 	list, ok := wordsAt(p)
-	if !ok {
+	if !ok || l.claimedAt(p) { // taken out, flowcert's words would not leave what was there
 		return source, false, nil
 	}
 	obj, err := yamledit.Decode(source)
