@@ -21,6 +21,7 @@ type Password struct {
 type StoreFile struct {
 	Secret string
 	Key    string // data key; empty: the resource does not name it
+	File   string // name of the file as pods see it; empty: the resource does not name it
 	// Seen are the data keys that pods see as files; nil: all of them.
 	Seen []string
 	// Replaced: flowcert's Secret is mounted in its place, so what else is in it is
@@ -299,7 +300,7 @@ func (m mount) file(at string) StoreFile {
 	case at == "":
 		return s
 	}
-	s.Key = name
+	s.Key, s.File = name, name
 	if m.items != nil {
 		s.Key = m.items[name]
 	}

@@ -96,6 +96,7 @@ type Rewire struct {
 	Resource deploy.Resource
 	Wiring   Wiring
 	Preview  []yamledit.Edit // with names that are still to be known in place
+	Claims   []deploy.Claim  // values of others' that are taken over
 	Because  string
 	Restarts string
 }
@@ -188,11 +189,12 @@ type Wiring interface {
 type EventProcessingWiring struct {
 	Certificate, FlinkTrust, Trust *Version
 	TrustFile                      string
+	Adopt                          bool
 }
 
 // Edits implements Wiring.
 func (w *EventProcessingWiring) Edits(r deploy.Resource, root string) deploy.Result {
-	d := deploy.EventProcessingWiring{Root: root, TrustStore: trustStore(w.Trust, w.TrustFile)}
+	d := deploy.EventProcessingWiring{Root: root, Adopt: w.Adopt, TrustStore: trustStore(w.Trust, w.TrustFile)}
 	if w.Certificate != nil {
 		d.Certificate = w.Certificate.Name()
 	}
@@ -211,11 +213,12 @@ type FlinkWiring struct {
 	TLS, Trust *Version
 	Config     config.FlinkTLS
 	TrustFile  string
+	Adopt      bool
 }
 
 // Edits implements Wiring.
 func (w *FlinkWiring) Edits(r deploy.Resource, root string) deploy.Result {
-	d := deploy.FlinkWiring{Root: root, TrustStore: trustStore(w.Trust, w.TrustFile)}
+	d := deploy.FlinkWiring{Root: root, Adopt: w.Adopt, TrustStore: trustStore(w.Trust, w.TrustFile)}
 	if w.TLS != nil {
 		d.TLS = &deploy.FlinkTLS{
 			Secret: w.TLS.Name(), Rest: w.Config.Rest, Internal: w.Config.Internal,

@@ -21,7 +21,7 @@ import (
 // called after each action. A plan with faults is not for this function: the
 // caller decides what they stop.
 func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done func(Action)) error {
-	if err := store.Prepare(rewritten(plan)); err != nil {
+	if err := store.Prepare(rewritten(plan), asides(plan)...); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -254,7 +254,7 @@ func (a *Rewire) run(ctx context.Context, r *runner) error {
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]
 	}
-	source, err := deploy.Rewrite(a.Resource, result.Edits)
+	source, err := deploy.Rewrite(a.Resource, result.Edits, result.Claims...)
 	if err != nil {
 		return err
 	}

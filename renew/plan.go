@@ -109,13 +109,14 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
+	adopting  map[slot][]*adoption // what this pass takes over
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
 	return &planner{
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
-		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{},
+		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, adopting: map[slot][]*adoption{},
 	}
 }
 
@@ -128,6 +129,7 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 	p.findResources()
 	p.collectNames()
 	p.checkNames()
+	p.planAdoption()
 	p.planAuthority()
 	if p.authority.known {
 		p.plan.Root = p.authority.fingerprint()

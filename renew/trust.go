@@ -27,6 +27,7 @@ type trustWant struct {
 	passwordFrom      *Version            // the Secret that holds a password still to be made
 	referenced        []string
 	faces             []facing
+	adopted           []truststore.Entry // of truststores that were taken over
 }
 
 // facing is an edge of the client and the chains in use at its server.
@@ -39,7 +40,7 @@ type facing struct {
 func (p *planner) trust(w trustWant) (*Version, []Action) {
 	sources := p.trustSources(w)
 	want := truststore.Entries(sources)
-	reason := "there is none yet"
+	reason := cmp.Or(p.takesPlaceOf(w.slot), "there is none yet")
 	var spoilt []string
 	for i, s := range p.trustVersions(w) {
 		why := p.trustFault(w, s, want)
@@ -97,8 +98,10 @@ func (p *planner) newRootFor(alias string) *Version {
 func (p *planner) trustSources(w trustWant) []truststore.Source {
 	sources := slices.Clone(w.sources)
 	if w.authority != "" {
-		sources = append(sources, truststore.Source{Name: w.authority, Certificates: p.roots(w.slot, w.namespace, w.faces)})
+		roots := p.roots(w.slot, w.namespace, w.faces)
+		sources = append(sources, truststore.Source{Name: w.authority, Certificates: slices.DeleteFunc(roots, w.adoptedAlone(p.authority.certificates()))})
 	}
+	sources = append(sources, adoptedSources(w.adopted, certificatesOf(sources))...)
 	// Without a name: their aliases are their own SHA-256.
 	return append(sources, truststore.Source{Certificates: w.public})
 }

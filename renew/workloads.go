@@ -74,7 +74,8 @@ func (p *planner) planEventProcessing() {
 			namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
 			format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
 			authority: secrets.RootAlias, referenced: []string{refs.FlinkTrust},
-			faces: []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
+			faces:   []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
+			adopted: p.adoptedEntries(slot{job.target, secrets.RoleFlinkTrust}, job.config.Namespace, nil),
 		})
 		job.flinkTrust = trust
 		p.plan.Actions = append(p.plan.Actions, actions...)
@@ -108,7 +109,7 @@ func (p *planner) planOperator() {
 		return
 	}
 	target := operatorTarget(ns)
-	if p.taken(target, secrets.Ref{Namespace: ns, Name: operatorSecret}) {
+	if p.takenFixed(slot{target, secrets.RoleOperatorCert}, secrets.Ref{Namespace: ns, Name: operatorSecret}) {
 		return
 	}
 	s := shape{format: truststore.JKS}
@@ -171,10 +172,10 @@ func (p *planner) operatorPassword(namespace string) (string, bool) {
 // planWiring compares every resource with what it should refer to.
 func (p *planner) planWiring() {
 	for _, job := range p.sortedFlinks() {
-		p.wire(job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile})
+		p.wire(job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt})
 	}
 	for _, job := range p.sortedEventProcessing() {
-		p.wire(job.resource, &EventProcessingWiring{Certificate: job.certificate, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile})
+		p.wire(job.resource, &EventProcessingWiring{Certificate: job.certificate, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt})
 	}
 }
 
@@ -189,18 +190,21 @@ func (p *planner) wire(r deploy.Resource, w Wiring) {
 	}
 	if len(result.Conflicts) > 0 {
 		for _, c := range result.Conflicts {
-			p.fault(r.String(), c, "")
+			p.fault(r.String(), p.conflictHint(r.String(), c), "")
 		}
 		return
 	}
-	if len(result.Edits) > 0 {
-		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Because: p.because(r, w, result), Restarts: restarts(r, result.Edits)})
+	if len(result.Edits)+len(result.Claims) > 0 {
+		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Claims: result.Claims, Because: p.because(r, w, result), Restarts: restarts(r, result.Edits)})
 	}
 }
 
 // because says why a resource is rewritten: what is new in it, or which fields
 // do not hold what flowcert set.
 func (p *planner) because(r deploy.Resource, w Wiring, result deploy.Result) string {
+	if len(result.Claims) > 0 {
+		return "what others set is taken over"
+	}
 	if r.Root() == "" {
 		return "first wiring"
 	}
