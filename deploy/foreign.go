@@ -155,8 +155,8 @@ func (f *foreign) jvmTrust(s trustSetting, mounts []mount) []StoreFile {
 	}
 	m, ok := mountOf(mounts, file)
 	switch {
-	case ok && !m.foreign:
-		return nil
+	case ok && !m.foreign, ok && m.open, !ok && slices.Contains([]string{backendCertsDir, flinkCertsDir}, path.Dir(path.Clean(file))):
+		return nil // flowcert's, or not filled in: nothing is mounted there
 	case !ok || m.store.Secret == "":
 		f.problem(s.at, fmt.Sprintf("names the truststore %s, which is not a file of a Secret mounted here", file),
 			"what it trusts cannot be read: export its certificates (keytool -list -rfc), name them as a source of the truststore, and remove the option")
@@ -253,9 +253,12 @@ func (f *foreign) channel(e flinkEditor, channel string, mounts []mount) (FlinkS
 			return StoreFile{}, false
 		}
 		m, ok := mountOf(mounts, file)
+		password, _ := setting(name+"-password", unsetText)
 		switch {
 		case ok && !m.foreign:
 			return StoreFile{}, false
+		case (!ok || m.store.Secret == "") && password == "":
+			return StoreFile{}, false // a path alone, as in a sample: there is nothing to lose
 		case !ok || m.store.Secret == "":
 			f.problem(at, fmt.Sprintf("names %s, which is not a file of a Secret mounted here", file),
 				"what Flink serves and trusts now cannot be read: mount it from a Secret, or remove the key to give it up")
@@ -263,7 +266,7 @@ func (f *foreign) channel(e flinkEditor, channel string, mounts []mount) (FlinkS
 		}
 		s := m.file(file)
 		s.Path = at
-		s.Password.Value, _ = setting(name+"-password", unsetText)
+		s.Password.Value = password
 		return s, true
 	}
 	var out FlinkStores
@@ -285,6 +288,7 @@ type mount struct {
 	items   map[string]string
 	store   StoreFile // Secret, Seen and Replaced
 	foreign bool
+	open    bool // the Secret's name is not filled in
 }
 
 // file is the store at a path below the mount; empty: the only one.
@@ -332,8 +336,8 @@ func (f *foreign) mountsOf(template map[string]any, container string, homes []ya
 		v := mount{at: path.Clean(text(m["mountPath"])), volume: name, sub: text(m["subPath"]), foreign: !f.ourVolume(name, homes)}
 		secret, _ := volumes[name]["secret"].(map[string]any)
 		v.store = StoreFile{Secret: text(secret["secretName"]), Replaced: name == trustVolume}
-		if v.store.Secret == "" || Placeholder(v.store.Secret) {
-			v.store.Secret = ""
+		if Placeholder(v.store.Secret) {
+			v.store.Secret, v.open = "", true
 		}
 		for _, item := range mappings(secret, keys("items")) {
 			if v.items == nil {

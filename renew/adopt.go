@@ -161,15 +161,8 @@ func sameData(a, b *secrets.Secret) bool {
 // adoptable reports whether --adopt would take over what keeps a resource from
 // being wired.
 func (p *planner) adoptable(target string) bool {
-	if job := p.flinks[target]; job != nil {
-		found, faults := p.foreignOfFlink(job)
-		return len(found) > 0 && len(faults) == 0
-	}
-	if job := p.wired[target]; job != nil {
-		found, faults := p.foreignOfEventProcessing(job)
-		return len(found) > 0 && len(faults) == 0
-	}
-	return false
+	found, faults := p.foreignOf(target)
+	return len(found) > 0 && len(faults) == 0
 }
 
 // conflictHint is the remedy of a value that somebody else set.
@@ -373,8 +366,8 @@ func (p *planner) noteAdopted() {
 			for _, name := range s.Originals() {
 				original := p.state.Secrets[secrets.Ref{Namespace: s.Namespace, Name: name}]
 				if original != nil && !original.Ours() && !p.state.mentioned(original) {
-					p.notice("%s, which %s takes the place of, may be removed by hand, from the cluster and from %s: no resource here refers to it, and the soak time is over",
-						original.Ref, target, original.File)
+					p.notice("%s may be removed by hand, in the cluster and %s: what took its place at %s is deployed, the soak time is over, and no resource here refers to it",
+						original.Ref, original.File, target)
 				}
 			}
 		}

@@ -78,10 +78,16 @@ func freeAlias(s *Secret, alias string) string {
 const maxAlias = 58
 
 func fitAlias(alias string) string {
+	var last rune
 	fit := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-' {
+			last = r
 			return r
 		}
+		if last == '-' {
+			return -1
+		}
+		last = '-'
 		return '-'
 	}, strings.ToLower(alias))
 	fit = strings.Trim(fit, "-._")

@@ -93,7 +93,8 @@ This version works on a directory of manifests (--dir).`,
 		return nil
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		a.adopt = a.adopt && (cmd.Name() == "plan" || cmd.Name() == "apply")
 		if a.output != "text" && a.output != "json" {
 			return hinted(fmt.Errorf("-o %s is not an output", a.output), "use -o text or -o json")
 		}
