@@ -88,7 +88,7 @@ func (p *planner) planAdoption() {
 	if p.state.Adopt {
 		for _, job := range p.sortedFlinks() {
 			found, faults := p.foreignOfFlink(job)
-			p.adoptAll(job.target, found, faults)
+			p.adoptAll(job.target, found, append(faults, p.otherPath(job)...))
 		}
 		for _, job := range p.sortedEventProcessing() {
 			found, faults := p.foreignOfEventProcessing(job)

@@ -42,11 +42,14 @@ func (p *planner) foreignOfFlink(job *flinkJob) (found []*adoption, faults []err
 	for _, s := range stores {
 		g.add(g.flinkStores(slot{job.target, secrets.RoleFlinkTLS}, job.config.Name+"-tls", s))
 	}
-	if t := p.truststoreOf(func(t config.Truststore) bool { return t.MountsFlink(job.config.Namespace, job.config.Name) }); t != nil {
-		g.samePath(*t)
+	if t := p.flinkTruststore(job); t != nil {
 		g.truststores(*t)
 	}
 	return g.found, g.faults
+}
+
+func (p *planner) flinkTruststore(job *flinkJob) *config.Truststore {
+	return p.truststoreOf(func(t config.Truststore) bool { return t.MountsFlink(job.config.Namespace, job.config.Name) })
 }
 
 // truststoreOf is the configured truststore that a workload mounts.
@@ -308,10 +311,15 @@ func (g *gathering) truststores(t config.Truststore) {
 	}
 }
 
-// samePath refuses another file name than jobs may know: they name the path of
+// otherPath refuses another file name than jobs may know: they name the path of
 // the truststore beside the JVM's option.
-func (g *gathering) samePath(t config.Truststore) {
-	files, _ := deploy.ForeignTrustStores(g.resource)
+func (p *planner) otherPath(job *flinkJob) []error {
+	t := p.flinkTruststore(job)
+	if t == nil || job.resource.Paused() {
+		return nil
+	}
+	var faults []error
+	files, _ := deploy.ForeignTrustStores(job.resource)
 	want := secrets.TrustFile(t.Format)
 	for _, f := range files {
 		if f.File == "" || !f.Replaced || f.File == want {
@@ -323,11 +331,12 @@ func (g *gathering) samePath(t config.Truststore) {
 				hint = fmt.Sprintf("set format: %s for truststore %s in flowcert.yaml", format, t.Name)
 			}
 		}
-		g.faults = append(g.faults, Hinted{
-			Err:  fmt.Errorf("%s: %s: the truststore's file is %s, and flowcert would make %s: jobs that name it would not find it", g.resource.Where(), f.Path, f.File, want),
+		faults = append(faults, Hinted{
+			Err:  fmt.Errorf("%s: %s: the truststore's file is %s, and flowcert would make %s: jobs that name it would not find it", job.resource.Where(), f.Path, f.File, want),
 			Hint: hint,
 		})
 	}
+	return faults
 }
 
 // fixedName is a Secret of a fixed name that flowcert is to write.

@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 ns=event-automation
 
 ca() { # NAME SUBJECT
-	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/$1.key" -out "$work/$1.crt" -days 730 -subj "$2" \
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/$1.key" -out "$work/$1.crt" -days 730 -subj "$2" \
 		-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
 }
 leaf() { # NAME CN SANS CA
@@ -66,6 +66,7 @@ secret flink-tls.yaml $ns flink-tls keystore.jks="$work/keystore.jks" truststore
 secret ep-flink.yaml $ns ep-flink truststore.jks="$work/ep-truststore.jks"
 secret ep-flink-password.yaml $ns ep-flink-password password="$work/ep-password"
 secret operator.yaml flink flink-operator-cert keystore.jks="$work/operator-keystore.jks" truststore.jks="$work/operator-truststore.jks"
+secret manual-ca.yaml $ns manual-ca ca.crt="$work/site.crt" tls.crt="$work/site.crt" tls.key="$work/site.key"
 secret operator-password.yaml flink operator-certificate-password password="$work/operator-password"
 for f in event-processing flink-session flowcert; do
 	sed "s/@EXT@/$ext/g; s/@TYPE@/$type/g" "$from/$f.yaml" >"$dir/$f.yaml"
