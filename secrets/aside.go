@@ -43,7 +43,7 @@ func (d *Dir) checkAside(old *Secret) error {
 	if err := checkWritable(folder); err != nil {
 		return cannotWrite(folder, err)
 	}
-	return onlyIn(old.File, old.Ref)
+	return d.onlyIn(old.File, old.Ref)
 }
 
 // PutBack undoes SetAside: flowcert's Secret of that name goes, and the manifest
