@@ -180,18 +180,18 @@ type adopted struct {
 	secrets.Adopted
 }
 
-// adoptedOf lists what was taken over for a slot in a namespace, in this pass and
-// before. A record that does not read is a notice: what it held is unknown.
+// adoptedOf lists what was taken over for a slot in a namespace, or in any where
+// that is empty, in this pass and before. A record that does not read is a notice: what it held is unknown.
 func (p *planner) adoptedOf(k slot, namespace string) []adopted {
 	var out []adopted
 	for _, a := range p.adopting[k] {
-		if a.namespace == namespace {
+		if namespace == "" || a.namespace == namespace {
 			out = append(out, adopted{a.originals[0].Name, a.record, secrets.Adopted{Chain: a.identity.Chain, Entries: a.entries}})
 		}
 	}
 	for _, s := range p.state.versions[slot{k.target, secrets.RoleAdopted}] {
 		fresh := slices.ContainsFunc(out, func(a adopted) bool { return a.record.Name == s.Name })
-		if fresh || s.AdoptedRole() != k.role || s.Namespace != namespace {
+		if fresh || s.AdoptedRole() != k.role || namespace != "" && s.Namespace != namespace {
 			continue
 		}
 		content, err := s.Adopted()

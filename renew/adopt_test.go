@@ -133,6 +133,29 @@ func TestWalkThroughAnAdoption(t *testing.T) {
 	}
 }
 
+// TestClientWithoutATruststore: Event Processing verified nothing so far; what it
+// gets has to verify what Flink serves until it switches, and afterwards.
+func TestClientWithoutATruststore(t *testing.T) {
+	s, _ := foreignSite(t)
+	for _, r := range s.observe(testNow).resources {
+		if r.Kind != deploy.EventProcessingKind {
+			continue
+		}
+		source, _, err := yamledit.Apply(r.Source, []yamledit.Edit{{Path: yamledit.Path{yamledit.Key("spec"), yamledit.Key("flink"), yamledit.Key("tls")}, Remove: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write(filepath.Base(r.File), string(source))
+	}
+	s.adoptUntil(100, testNow)
+	s.edges(testNow)
+	ran, later := s.rolledOut(testNow), testNow.Add(25*time.Hour)
+	s.sayDeployed(testNow)
+	s.adoptUntil(100, later)
+	s.edges(later)
+	s.intact("later", later, ran, s.rolledOut(later))
+}
+
 // TestAdoptionIsPure: a plan reads, and changes nothing in what it reads.
 func TestAdoptionIsPure(t *testing.T) {
 	s, _ := foreignSite(t)

@@ -115,7 +115,8 @@ func (p *planner) roots(client slot, namespace string, faces []facing) []*x509.C
 		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {
 			continue
 		}
-		for _, t := range p.trustInUse(client, namespace) {
+		// A client that had no truststore of its own takes what its server's peers had.
+		for _, t := range append(p.trustInUse(client, namespace), p.adoptedTrust(slot{f.edge.Server, secrets.RoleFlinkTLS}, "")...) {
 			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.foreignTo(f)))
 		}
 	}
