@@ -143,6 +143,9 @@ func (p *planner) adopt(a *adoption) {
 	if a.aside {
 		step.Aside = a.originals[0]
 	}
+	if a.role == secrets.RoleCertificate && p.wired[a.target] != nil && p.cfg.Authority.Secret == nil {
+		p.notice("%s: clients that flowcert does not know, such as browsers, trust the CA of %s: give them the new root (flowcert ca) before you roll out", a.target, names[0])
+	}
 	p.act(step)
 }
 
@@ -361,6 +364,7 @@ func (p *planner) noteAdopted() {
 	for _, target := range p.targetsOf(secrets.RoleAdopted) {
 		for _, s := range p.state.versions[slot{target, secrets.RoleAdopted}] {
 			if !p.retired(s) {
+				p.noteHandOver(s)
 				continue
 			}
 			for _, name := range s.Originals() {
@@ -370,6 +374,17 @@ func (p *planner) noteAdopted() {
 						original.Ref, original.File, target)
 				}
 			}
+		}
+	}
+}
+
+// noteHandOver says how a Secret that took another's name reaches the cluster:
+// the API server keeps whoever wrote a field as its owner.
+func (p *planner) noteHandOver(record *secrets.Secret) {
+	for _, name := range record.Originals() {
+		now := p.state.Secrets[secrets.Ref{Namespace: record.Namespace, Name: name}]
+		if record.Data[secrets.ManifestKey] != nil && now != nil && now.Ours() {
+			p.notice("%s takes the place of one that somebody else wrote to the cluster: hand it over with kubectl apply --server-side --force-conflicts -f %s", now.Ref, now.File)
 		}
 	}
 }

@@ -158,6 +158,9 @@ func (p *planner) verifySecret(s *secrets.Secret) error {
 	case secrets.RolePassword:
 		_, err := s.Get(secrets.Password)
 		return err
+	case secrets.RoleAdopted:
+		_, err := s.Adopted()
+		return err
 	}
 	return fmt.Errorf("annotation %s is %q, which flowcert does not write", secrets.RoleAnnotation, s.Role())
 }
