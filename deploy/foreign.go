@@ -190,8 +190,8 @@ func trustOptions(lists ...string) (file, password string) {
 // expand follows $(NAME), which Kubernetes replaces by another variable of the
 // container.
 func expand(s string, env []map[string]any) Password {
-	name, ok := strings.CutPrefix(s, "$(")
-	if name, ok = strings.CutSuffix(name, ")"); !ok || !strings.HasPrefix(s, "$(") {
+	name := strings.TrimSuffix(strings.TrimPrefix(s, "$("), ")")
+	if s != "$("+name+")" {
 		return Password{Value: s}
 	}
 	for _, v := range env {
