@@ -118,6 +118,20 @@ type AuthoritySecret struct {
 	Name      string
 	// Passphrase opens tls.key; nil: the key is not encrypted.
 	Passphrase *SecretKeyRef
+	// Intermediate, unless nil, is made under the user's CA and signs leaves; nil: the
+	// user's CA signs them itself.
+	Intermediate *UserIntermediate
+}
+
+// UserIntermediate is an intermediate of flowcert's own making under a user's CA. It needs a
+// CA that may sign another one: whose path length constraint, if any, is at least 1.
+type UserIntermediate struct {
+	// Key is the kind of its key; default RSA 4096.
+	Key pki.KeySpec
+	// Validity is its lifetime, which ends with the user's CA at the latest; default 730d.
+	Validity Duration
+	// NameConstraints are of its own, beside those of the user's CA.
+	NameConstraints NameConstraints
 }
 
 // Defaults hold for every leaf that says nothing else.

@@ -14,7 +14,7 @@ func newConfig() *Config {
 		ClusterDomain: "cluster.local",
 		Authority: Authority{SelfSigned: SelfSigned{
 			Validity:        Duration(3650 * day),
-			Intermediate:    Intermediate{Validity: Duration(730 * day)},
+			Intermediate:    Intermediate{Validity: intermediateValidity},
 			NameConstraints: NameConstraints{Mode: ConstraintsAuto},
 		}},
 		Defaults: Defaults{Validity: Duration(365 * day), RenewBefore: Before{Percent: 33}},
@@ -37,6 +37,13 @@ func newCertificate() Certificate { return Certificate{Naming: Fixed} }
 func newServer() Server { return Server{Protocol: PostgreSQL} }
 
 func newWindow() Window { return Window{TimeZone: "UTC"} }
+
+func newUserIntermediate() UserIntermediate {
+	return UserIntermediate{Validity: intermediateValidity, NameConstraints: NameConstraints{Mode: ConstraintsAuto}}
+}
+
+// intermediateValidity is an intermediate's default lifetime, under whichever root.
+const intermediateValidity = Duration(730 * day)
 
 // Default keys. Size 4096 outlives ten years; 3072 is what NIST SP 800-57 asks for beyond
 // 2030.
@@ -72,6 +79,9 @@ func (c *Config) fillAuthority(r *report) {
 	if a.Secret != nil {
 		fillText(&a.Secret.Namespace, c.Namespace)
 		fillRef(a.Secret.Passphrase, a.Secret.Namespace)
+		if i := a.Secret.Intermediate; i != nil {
+			i.Key = completeKey(i.Key, authorityKey)
+		}
 		if !r.given("authority.selfSigned") {
 			a.SelfSigned = SelfSigned{}
 		}

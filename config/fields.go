@@ -24,7 +24,7 @@ func (d *decoder) config(c *Config) reader {
 			field{"defaults", d.defaults(&c.Defaults)},
 			field{"eventProcessing", list(d, &c.EventProcessing, newEventProcessing, d.eventProcessing)},
 			field{"flinkDeployments", list(d, &c.FlinkDeployments, newFlinkDeployment, d.flinkDeployment)},
-			field{"flinkOperator", present(&c.FlinkOperator, d.flinkOperator)},
+			field{"flinkOperator", present(&c.FlinkOperator, zero, d.flinkOperator)},
 			field{"truststores", list(d, &c.Truststores, newTruststore, d.truststore)},
 			field{"certificates", list(d, &c.Certificates, newCertificate, d.certificate)},
 			field{"edges", list(d, &c.Edges, zero, d.edge)},
@@ -56,10 +56,11 @@ func checkKind(s string) (string, error) {
 	return "", fmt.Errorf("%s is not known; write kind: %s", quote(s), Kind)
 }
 
-// present makes the value of a section whose presence counts.
-func present[T any](to **T, read func(*T) reader) reader {
+// present makes the value of a section whose presence counts. It starts out as fresh makes it.
+func present[T any](to **T, fresh func() T, read func(*T) reader) reader {
 	return func(n *yaml.Node, path string) {
-		*to = new(T)
+		value := fresh()
+		*to = &value
 		read(*to)(n, path)
 	}
 }
@@ -69,7 +70,7 @@ func (d *decoder) authority(a *Authority) reader {
 		d.object(n, path,
 			field{"name", d.text(&a.Name)},
 			field{"selfSigned", d.selfSigned(&a.SelfSigned)},
-			field{"secret", present(&a.Secret, d.authoritySecret)},
+			field{"secret", present(&a.Secret, zero, d.authoritySecret)},
 		)
 	}
 }
@@ -147,6 +148,17 @@ func (d *decoder) authoritySecret(s *AuthoritySecret) reader {
 			field{"namespace", d.text(&s.Namespace)},
 			field{"name", d.text(&s.Name)},
 			field{"passphrase", d.hidden(&s.Passphrase)},
+			field{"intermediate", present(&s.Intermediate, newUserIntermediate, d.userIntermediate)},
+		)
+	}
+}
+
+func (d *decoder) userIntermediate(i *UserIntermediate) reader {
+	return func(n *yaml.Node, path string) {
+		d.object(n, path,
+			field{"key", d.key(&i.Key)},
+			field{"validity", parsed(d, &i.Validity, ParseDuration)},
+			field{"nameConstraints", d.nameConstraints(&i.NameConstraints)},
 		)
 	}
 }
@@ -158,7 +170,7 @@ func (d *decoder) hidden(to **SecretKeyRef) reader {
 			d.fail(path, "is a single value; put it into a Secret and write {secret: {name: …, key: …}}")
 			return
 		}
-		d.object(n, path, field{"secret", present(to, d.secretKeyRef)})
+		d.object(n, path, field{"secret", present(to, zero, d.secretKeyRef)})
 		if *to == nil {
 			d.fail(path, "names no Secret; write {secret: {name: …, key: …}} or leave it out")
 		}
@@ -201,7 +213,7 @@ func (d *decoder) eventProcessing(e *EventProcessing) reader {
 			field{"namespace", d.text(&e.Namespace)},
 			field{"mode", oneOf(d, &e.Mode, ModeCertificate, ModeCA)},
 			field{"extraDNSNames", texts(d, &e.ExtraDNSNames, asIs)},
-			field{"ui", present(&e.UI, d.ui)},
+			field{"ui", present(&e.UI, zero, d.ui)},
 		)
 	}
 }
@@ -295,8 +307,8 @@ func (d *decoder) source(s *Source) reader {
 		d.object(n, path,
 			field{"name", d.text(&s.Name)},
 			field{"file", d.text(&s.File)},
-			field{"secret", present(&s.Secret, d.secretKeyRef)},
-			field{"configMap", present(&s.ConfigMap, d.configMapKeyRef)},
+			field{"secret", present(&s.Secret, zero, d.secretKeyRef)},
+			field{"configMap", present(&s.ConfigMap, zero, d.configMapKeyRef)},
 			field{"authority", d.boolean(&s.Authority)},
 			field{"servers", list(d, &s.Servers, newServer, d.server)},
 			field{"distrust", texts(d, &s.Distrust, parseFingerprint)},

@@ -234,6 +234,27 @@ authority: {secret: {name: corp-ca, passphrase: {secret: {name: corp-ca-passphra
 	}
 }
 
+func TestIntermediateUnderUserAuthority(t *testing.T) {
+	for text, want := range map[string]*UserIntermediate{
+		"{name: ca}": nil,
+		"{name: ca, intermediate: {}}": {
+			Key: pki.KeySpec{Algorithm: pki.RSA, Size: 4096}, Validity: 730 * day24, NameConstraints: NameConstraints{Mode: ConstraintsAuto},
+		},
+		"{name: ca, intermediate: {validity: 1000d, key: {algorithm: ECDSA}, nameConstraints: none}}": {
+			Key: pki.KeySpec{Algorithm: pki.ECDSA, Size: 256}, Validity: 1000 * day24, NameConstraints: NameConstraints{Mode: ConstraintsNone},
+		},
+		"{name: ca, intermediate: {key: {size: 3072}, nameConstraints: {permittedDNS: [example.com]}}}": {
+			Key: pki.KeySpec{Algorithm: pki.RSA, Size: 3072}, Validity: 730 * day24,
+			NameConstraints: NameConstraints{Mode: ConstraintsList, PermittedDNS: []string{"example.com"}},
+		},
+	} {
+		got := mustParse(t, minimal+"\nauthority: {secret: "+text+"}").Authority.Secret.Intermediate
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got\n%s", text, diff)
+		}
+	}
+}
+
 func TestPermittedNames(t *testing.T) {
 	c := mustParse(t, minimal+"\nauthority: {selfSigned: {nameConstraints: {permittedDNS: [example.com, svc]}}}\n")
 	want := NameConstraints{Mode: ConstraintsList, PermittedDNS: []string{"example.com", "svc"}}

@@ -160,6 +160,26 @@ func TestRefusedAuthority(t *testing.T) {
 		{"passphrase names nothing", "authority: {secret: {name: ca, passphrase: {}}}", []string{"line 6: authority.secret.passphrase: names no Secret"}},
 		{"passphrase without key", "authority: {secret: {name: ca, passphrase: {secret: {name: x}}}}", []string{"line 6: authority.secret.passphrase.secret.key: is missing"}},
 		{"passphrase key", "authority: {secret: {name: ca, passphrase: {secret: {name: x, key: a b}}}}", []string{`passphrase.secret.key: "a b" is no key of a Secret`}},
+		{"intermediate under a user's CA in a word", "authority: {secret: {name: ca, intermediate: none}}", []string{
+			"line 6: authority.secret.intermediate: is a single value, wanted fields: key, validity, nameConstraints"}},
+		{"empty intermediate under a user's CA", "authority:\n  secret:\n    name: ca\n    intermediate:\n", []string{"line 9: authority.secret.intermediate: is empty; leave it out, write {}"}},
+		{"unknown field of an intermediate", "authority:\n  secret:\n    name: ca\n    intermediate:\n      lifetime: 1d\n", []string{"line 10: authority.secret.intermediate.lifetime: unknown field"}},
+		{"intermediate's key", "authority:\n  secret:\n    name: ca\n    intermediate:\n      key: {algorithm: Ed25519}\n", []string{
+			"line 10: authority.secret.intermediate.key.algorithm: Ed25519 is for `certificates` only"}},
+		{"size of an intermediate's key", "authority:\n  secret:\n    name: ca\n    intermediate:\n      key: {size: 1024}\n", []string{"line 10: authority.secret.intermediate.key.size: RSA key size 1024"}},
+		{"intermediate of minutes", "authority: {secret: {name: ca, intermediate: {validity: 12m}}}\ndefaults: {validity: 10m}", []string{
+			"line 6: authority.secret.intermediate.validity: 12m is shorter than an hour", "line 7: defaults.validity: 10m is shorter than an hour"}},
+		{"intermediate's constraints", "authority: {secret: {name: ca, intermediate: {nameConstraints: automatic}}}", []string{
+			`authority.secret.intermediate.nameConstraints: "automatic" is not allowed here; allowed: auto, none`}},
+		{"intermediate's permitted names", "authority: {secret: {name: ca, intermediate: {nameConstraints: {permittedDNS: [.x.com]}}}}", []string{
+			`authority.secret.intermediate.nameConstraints.permittedDNS[0]: ".x.com" begins with a wildcard or a dot`}},
+		{"intermediate that permits no names", "authority: {secret: {name: ca, intermediate: {nameConstraints: {permittedDNS: []}}}}", []string{
+			"authority.secret.intermediate.nameConstraints.permittedDNS: is empty, so nothing could be signed"}},
+		{"intermediate shorter than the default leaf, under a user's CA", "authority:\n  secret:\n    name: ca\n    intermediate:\n      validity: 180d\n", []string{
+			"line 10: authority.secret.intermediate.validity: a leaf's validity (365d) is longer than that of the intermediate which signs it (180d); " +
+				"shorten it or lengthen authority.secret.intermediate.validity"}},
+		{"leaf longer than the default intermediate under a user's CA", "authority: {secret: {name: ca, intermediate: {}}}\ndefaults: {validity: 731d}", []string{
+			"line 7: defaults.validity: a leaf's validity (731d) is longer than that of the intermediate which signs it (730d)"}},
 		{"country", "authority:\n  selfSigned:\n    subject:\n      country: USA\n      organization: ok\n", []string{`line 9: authority.selfSigned.subject.country: "USA": `}},
 		{"two parts of the subject", "authority: {selfSigned: {subject: {emailAddress: me, organization: \"a\\x07b\"}}}", []string{
 			`line 6: authority.selfSigned.subject.organization: "a\ab": holds the character U+0007`, `line 6: authority.selfSigned.subject.emailAddress: "me": `}},
@@ -406,6 +426,7 @@ func TestAcceptedLimits(t *testing.T) {
 		"common name of 60":             "authority: {selfSigned: {subject: {commonName: " + strings.Repeat("ü", 60) + "}}}",
 		"Secret names of 253":           "certificates: [{secretName: " + strings.Repeat("s", 253) + ", dnsNames: [a]}, {secretName: " + strings.Repeat("s", 242) + ", naming: versioned, dnsNames: [a]}]",
 		"long leaves under a user's CA": "authority: {secret: {name: ca}}\ndefaults: {validity: 5000d}",
+		"as long as an intermediate":    "authority: {secret: {name: ca, intermediate: {validity: 400d}}}\ndefaults: {validity: 400d}",
 		"one Secret name, two spaces":   "certificates: [{secretName: a, dnsNames: [a]}, {secretName: a, namespace: b, dnsNames: [a]}]",
 		"ports":                         "truststores: [{sources: [{name: a, file: b, servers: [{address: 'db:1'}, {address: 'db:65535'}, {address: '10.0.0.1:5432'}]}]}]",
 		"edge both ways":                "certificates: [{secretName: a, dnsNames: [a], usages: [server, client]}]\nedges: [{client: certificate/ea/a, server: eventProcessing/ea/ep}, {client: eventProcessing/ea/ep, server: certificate/ea/a}]",

@@ -31,11 +31,16 @@ func (v *validator) checkAuthority() {
 	const path = "authority.selfSigned"
 	s := a.SelfSigned
 	v.checkSubject(path+".subject", s.Subject)
-	v.key(path+".key", s.Key, errors.New("Ed25519 is for `certificates` only, not every client takes it; choose RSA or ECDSA"))
+	v.key(path+".key", s.Key, errNotForAuthority)
 	v.validity(path+".validity", s.Validity)
 	v.validity(path+".intermediate.validity", s.Intermediate.Validity)
-	v.checkNameConstraints(path, s)
+	if s.Intermediate.None && s.NameConstraints.Mode == ConstraintsList {
+		v.fail(path+".nameConstraints", "are an intermediate's, but intermediate is none; leave one of the two out")
+	}
+	v.checkNameConstraints(path+".nameConstraints", s.NameConstraints)
 }
+
+var errNotForAuthority = errors.New("Ed25519 is for `certificates` only, not every client takes it; choose RSA or ECDSA")
 
 func (v *validator) checkAuthoritySecret(s *AuthoritySecret) {
 	const path = "authority.secret"
@@ -45,6 +50,18 @@ func (v *validator) checkAuthoritySecret(s *AuthoritySecret) {
 	v.namespace(path, s.Namespace)
 	v.name(path+".name", s.Name, checkObjectName)
 	v.secretRef(path+".passphrase.secret", s.Passphrase)
+	if s.Intermediate != nil {
+		v.checkUserIntermediate(path+".intermediate", s.Intermediate)
+	}
+}
+
+func (v *validator) checkUserIntermediate(path string, i *UserIntermediate) {
+	if v.faulty[path] {
+		return
+	}
+	v.key(path+".key", i.Key, errNotForAuthority)
+	v.validity(path+".validity", i.Validity)
+	v.checkNameConstraints(path+".nameConstraints", i.NameConstraints)
 }
 
 // checkSubject asks for each field alone, so that each has its line.
@@ -94,14 +111,9 @@ func (v *validator) validity(path string, d Duration) {
 	}
 }
 
-func (v *validator) checkNameConstraints(path string, s SelfSigned) {
-	n := s.NameConstraints
+func (v *validator) checkNameConstraints(path string, n NameConstraints) {
 	if n.Mode != ConstraintsList {
 		return
-	}
-	path += ".nameConstraints"
-	if s.Intermediate.None {
-		v.fail(path, "are an intermediate's, but intermediate is none; leave one of the two out")
 	}
 	if len(n.PermittedDNS) == 0 {
 		v.fail(path+".permittedDNS", "is empty, so nothing could be signed; list names, or write nameConstraints: auto")

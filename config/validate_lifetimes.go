@@ -35,19 +35,31 @@ func (v *validator) checkLifetime(path string, leaf Duration) {
 	}
 }
 
-// checkIssuerOutlives compares a leaf with what signs it. The lifetime of a user's CA is
-// not known here.
+// checkIssuerOutlives compares a leaf with what signs it.
 func (v *validator) checkIssuerOutlives(path string, leaf Duration) {
-	if v.Authority.Secret != nil {
-		return
-	}
-	s := v.Authority.SelfSigned
-	issuer, name, at := s.Validity, "root", "authority.selfSigned.validity"
-	if i := s.Intermediate; !i.None && i.Validity <= s.Validity {
-		issuer, name, at = i.Validity, "intermediate", "authority.selfSigned.intermediate.validity"
-	}
-	if leaf > issuer {
+	issuer, name, at := v.leafIssuer()
+	if issuer > 0 && leaf > issuer {
 		v.fail(v.firstGiven(path, at), "a leaf's validity (%s) is longer than that of the %s which signs it (%s); "+
 			"shorten it or lengthen %s", leaf, name, issuer, at)
 	}
+}
+
+// leafIssuer is the lifetime of what signs leaves, its name, and the field that says so. The
+// lifetime of a user's CA is not known here: 0.
+func (v *validator) leafIssuer() (validity Duration, name, path string) {
+	const (
+		root               = "authority.selfSigned.validity"
+		intermediate       = "authority.selfSigned.intermediate.validity"
+		intermediateOfUser = "authority.secret.intermediate.validity"
+	)
+	s := v.Authority.SelfSigned
+	switch user := v.Authority.Secret; {
+	case user != nil && user.Intermediate == nil:
+		return 0, "", ""
+	case user != nil:
+		return user.Intermediate.Validity, "intermediate", intermediateOfUser
+	case !s.Intermediate.None && s.Intermediate.Validity <= s.Validity:
+		return s.Intermediate.Validity, "intermediate", intermediate
+	}
+	return s.Validity, "root", root
 }

@@ -134,8 +134,11 @@ func TestAdoptFixtures(t *testing.T) {
 
 // foreignTo lists the Secrets that the resource uses and that flowcert did not set.
 func foreignTo(r Resource) (out []string) {
-	if name := ForeignCertificate(r); name != "" {
-		out = append(out, name)
+	certificate, ca, ui := ForeignTLS(r)
+	for _, name := range []string{certificate, ca, ui} {
+		if name != "" {
+			out = append(out, name)
+		}
 	}
 	if s, ok := ForeignFlinkTrust(r); ok {
 		out = append(out, s.Secret)

@@ -1,24 +1,64 @@
 package deploy
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/flowcert/flowcert/yamledit"
 )
 
+// uiEndpoint is the name of the endpoint that browsers open (Event Processing
+// documentation, "Configuring ingress": spec.authoring.endpoints).
+const uiEndpoint = "ui"
+
 // EventProcessingHosts returns spec.authoring.endpoints[].host: names that the
 // certificate must carry besides the service's own. A placeholder is no host.
 func EventProcessingHosts(r Resource) []string {
-	v, _ := yamledit.Get(r.Object, keys("spec", "authoring", "endpoints"))
-	entries, _ := v.([]any)
-	var hosts []string
-	for _, entry := range entries {
-		m, _ := entry.(map[string]any)
-		if h, ok := m["host"].(string); ok && h != "" && !Placeholder(h) {
-			hosts = append(hosts, h)
+	return hosts(mappings(r.Object, keys("spec", "authoring", "endpoints")))
+}
+
+// EventProcessingUIHosts returns the hosts of the endpoints named ui; of all of
+// them where none has that name.
+func EventProcessingUIHosts(r Resource) []string { return hosts(uiEndpoints(r)) }
+
+func uiEndpoints(r Resource) []map[string]any {
+	all := mappings(r.Object, keys("spec", "authoring", "endpoints"))
+	var named []map[string]any
+	for _, m := range all {
+		if text(m["name"]) == uiEndpoint {
+			named = append(named, m)
 		}
 	}
-	return hosts
+	if named == nil {
+		return all
+	}
+	return named
+}
+
+func hosts(endpoints []map[string]any) []string {
+	var out []string
+	for _, m := range endpoints {
+		if h, ok := m["host"].(string); ok && h != "" && !Placeholder(h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// verifyDepth says how many intermediates an nginx ingress takes in the chain of
+// the server behind it (ingress-nginx documentation, "Annotations").
+const verifyDepth = "nginx.ingress.kubernetes.io/proxy-ssl-verify-depth"
+
+// UIVerifyDepth returns the smallest depth to which the annotations of the ui
+// endpoints let an ingress verify; ok is false where none says so.
+func UIVerifyDepth(r Resource) (depth int, ok bool) {
+	for _, m := range uiEndpoints(r) {
+		v, _ := yamledit.Get(m, keys("annotations", verifyDepth))
+		if n, err := strconv.Atoi(text(v)); err == nil && n >= 0 && (!ok || n < depth) {
+			depth, ok = n, true
+		}
+	}
+	return depth, ok
 }
 
 // FlinkEndpoint returns the FlinkDeployment that spec.flink.endpoint of an

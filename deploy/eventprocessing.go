@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"fmt"
 	"path"
 
 	"github.com/flowcert/flowcert/yamledit"
@@ -16,9 +15,12 @@ const (
 )
 
 // EventProcessingWiring is what one EventProcessing should refer to. A nil or
-// empty field is left alone.
+// empty field is left alone, but of Certificate, CA and UI: where one of them is
+// set, what flowcert once set for another is taken out again.
 type EventProcessingWiring struct {
 	Certificate string      // Secret of spec.authoring.tls.secretName
+	CA          string      // Secret of spec.authoring.tls.caSecretName
+	UI          string      // Secret of spec.authoring.tls.ui.secretName, trusted by its entry in trustedCertificates
 	FlinkTrust  *FlinkTrust // spec.flink.tls
 	TrustStore  *TrustStore // JVM truststore of the backend container
 	Root        string      // fingerprint for RootAnnotation
@@ -40,8 +42,8 @@ func EventProcessing(r Resource, w EventProcessingWiring) Result {
 	if w.Root != "" {
 		e.annotate(RootAnnotation, w.Root)
 	}
-	if w.Certificate != "" {
-		e.eventProcessingCertificate(w.Certificate)
+	if w.Certificate != "" || w.CA != "" || w.UI != "" {
+		e.eventProcessingTLS(w)
 	}
 	if w.FlinkTrust != nil {
 		e.eventProcessingFlink(*w.FlinkTrust)
@@ -51,24 +53,6 @@ func EventProcessing(r Resource, w EventProcessingWiring) Result {
 	}
 	e.leftoverPlaceholders()
 	return e.result()
-}
-
-func (e *editor) eventProcessingCertificate(secret string) {
-	const hint = "remove the field to hand the certificate to flowcert, or take this instance out of flowcert.yaml"
-	tls := keys("spec", "authoring", "tls")
-	ca := under(tls, yamledit.Key("caSecretName"))
-	if v, ok := yamledit.Get(e.resource.Object, ca); !unset(v, ok) {
-		e.conflict(ca, fmt.Sprintf("is %s, the mode in which cert-manager signs with a CA of yours; flowcert.yaml asks for mode certificate (secretName)", show(v)), hint)
-	}
-	// What the samples leave open would send the operator after Secrets and
-	// keys of that name. The keys fall back to what flowcert writes.
-	for _, field := range [][]string{
-		{"caSecretName"}, {"caCertificate"}, {"serverCertificate"}, {"key"},
-		{"ui", "secretName"}, {"ui", "caCertificate"}, {"ui", "serverCertificate"}, {"ui", "key"},
-	} {
-		e.drop(under(tls, keys(field...)...), tls)
-	}
-	e.set(under(tls, yamledit.Key("secretName")), secret, hint)
 }
 
 func (e *editor) eventProcessingFlink(t FlinkTrust) {
@@ -90,24 +74,4 @@ func (e *editor) eventProcessingTrustStore(t TrustStore) {
 	}
 	e.mount(under(container, yamledit.Key("volumeMounts")), backendCertsDir)
 	e.volume(under(pod, yamledit.Key("volumes")), t)
-}
-
-// DataKeys are the keys under which EventProcessing looks into its Secret.
-type DataKeys struct{ CA, Certificate, Key string }
-
-// EventProcessingDataKeys returns the keys that the resource names, or the
-// documented defaults ca.crt, tls.crt and tls.key.
-func EventProcessingDataKeys(r Resource) DataKeys {
-	named := func(field, otherwise string) string {
-		v, ok := yamledit.Get(r.Object, keys("spec", "authoring", "tls", field))
-		if s, isString := v.(string); isString && !unset(v, ok) {
-			return s
-		}
-		return otherwise
-	}
-	return DataKeys{
-		CA:          named("caCertificate", "ca.crt"),
-		Certificate: named("serverCertificate", "tls.crt"),
-		Key:         named("key", "tls.key"),
-	}
 }

@@ -411,7 +411,7 @@ func TestReferencesAfterWiring(t *testing.T) {
 	for name, source := range fixtures(t) {
 		got := References(resource(t, wire(t, source, wiringFor(source, "v7"))))
 		if wiringFor(source, "v7").ep != nil {
-			want := Refs{Certificate: "my-ep-cert-v7", FlinkTrust: "my-ep-flink-trust-v7", TrustStore: "ssl-truststore-v7"}
+			want := Refs{Certificate: "my-ep-cert-v7", UI: "my-ep-ui-cert-v7", Trusted: []string{"my-ep-ui-cert-v7"}, FlinkTrust: "my-ep-flink-trust-v7", TrustStore: "ssl-truststore-v7"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}

@@ -58,10 +58,12 @@ func (f *foreign) name(p yamledit.Path) string {
 	return s
 }
 
-// ForeignCertificate is the Secret in spec.authoring.tls.secretName of an
-// EventProcessing, if flowcert did not set it.
-func ForeignCertificate(r Resource) string {
-	return newForeign(r).name(keys("spec", "authoring", "tls", "secretName"))
+// ForeignTLS are the Secrets of an EventProcessing's certificate, of the CA that
+// cert-manager signs with, and of the UI's certificate; each empty if flowcert set
+// it.
+func ForeignTLS(r Resource) (certificate, ca, ui string) {
+	f := newForeign(r)
+	return f.name(tlsField(modeCertificate.field)), f.name(tlsField(modeCA.field)), f.name(tlsField("ui", "secretName"))
 }
 
 // ForeignFlinkTrust is the truststore in spec.flink.tls of an EventProcessing, if

@@ -37,6 +37,7 @@ func trustStore(version, ext string) *TrustStore {
 func epWiring(version string) wiring {
 	return wiring{ep: &EventProcessingWiring{
 		Certificate: "my-ep-cert-" + version,
+		UI:          "my-ep-ui-cert-" + version,
 		FlinkTrust:  &FlinkTrust{Secret: "my-ep-flink-trust-" + version, PasswordKey: "password"},
 		TrustStore:  trustStore(version, "jks"),
 		Root:        rootPrint,

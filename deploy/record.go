@@ -123,7 +123,7 @@ func (w pass) intact(h entry, made yamledit.Path) bool {
 // the earlier entry knows what stood there before flowcert, the later one what
 // flowcert wrote.
 func (w pass) folded(fresh ledger) ledger {
-	out := slices.Clone(w.record)
+	out, fresh := w.renamed(w.record, fresh)
 	for _, e := range fresh {
 		if i := w.covering(out, e); i >= 0 {
 			out[i] = w.joined(out[i], e)

@@ -11,16 +11,28 @@ import (
 // empty where it refers to none.
 type Refs struct {
 	Certificate string   // EventProcessing: spec.authoring.tls.secretName
+	CA          string   // EventProcessing: spec.authoring.tls.caSecretName
+	UI          string   // EventProcessing: spec.authoring.tls.ui.secretName
+	Trusted     []string // EventProcessing: spec.authoring.tls.trustedCertificates, the author's own among them
 	FlinkTrust  string   // EventProcessing: spec.flink.tls.secretName
 	FlinkTLS    []string // FlinkDeployment: kubernetes.secrets, the author's own among them
 	TrustStore  string   // both: the volume named truststore
+}
+
+// Secrets lists them all.
+func (r Refs) Secrets() []string {
+	all := slices.Concat([]string{r.Certificate, r.CA, r.UI, r.FlinkTrust, r.TrustStore}, r.Trusted, r.FlinkTLS)
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
 }
 
 // References reads them. A placeholder is no reference.
 func References(r Resource) Refs {
 	if r.Kind == EventProcessingKind {
 		return Refs{
-			Certificate: reference(r, keys("spec", "authoring", "tls", "secretName")),
+			Certificate: reference(r, tlsField("secretName")),
+			CA:          reference(r, tlsField("caSecretName")),
+			UI:          reference(r, tlsField("ui", "secretName")),
+			Trusted:     trusted(r),
 			FlinkTrust:  reference(r, keys("spec", "flink", "tls", "secretName")),
 			TrustStore:  trustReference(r, keys("spec", "authoring", "template", "pod")),
 		}
@@ -40,6 +52,16 @@ func References(r Resource) Refs {
 		}
 	}
 	return refs
+}
+
+func trusted(r Resource) []string {
+	var out []string
+	for _, m := range mappings(r.Object, trustedCertificates()) {
+		if name, ok := m["secretName"].(string); ok && name != "" && !Placeholder(name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func trustReference(r Resource, template yamledit.Path) string {

@@ -27,12 +27,13 @@ type Action interface {
 	run(context.Context, *runner) error
 }
 
-// MakeRoot makes the authority's first root.
+// MakeRoot makes a root.
 type MakeRoot struct {
 	*Version
 	Ref     secrets.Ref
 	Request pki.RootRequest
 	Key     pki.KeySpec
+	CrossBy *Version // the root before it, which vouches for it; nil: none does
 	Because string
 }
 
@@ -42,6 +43,7 @@ type MakeIntermediate struct {
 	Namespace string // of its Secret
 	For       string // the namespace that it signs for
 	Root      *Version
+	Above     []*x509.Certificate // what leads from it to a user's root
 	Request   pki.IntermediateRequest
 	Key       pki.KeySpec
 	Because   string
@@ -65,10 +67,12 @@ type MakeLeaf struct {
 	Spoilt    []string // names of versions that are not what their name says
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
+	Beyond    []*x509.Certificate // what follows that
 	Roots     []*x509.Certificate // trusted beside the leaf
 	NewRoot   *Version            // a root that this plan makes
 	Keep      *secrets.Identity
 	Request   pki.LeafRequest
+	CA        *pki.IntermediateRequest // asks for an intermediate in place of a leaf
 	Key       pki.KeySpec
 	Shape     shape
 	Edges     []Edge
@@ -103,7 +107,8 @@ type Rewire struct {
 
 // Forget removes a version that nothing can use any more.
 type Forget struct {
-	Secret *secrets.Secret
+	Secret  *secrets.Secret
+	Because string // empty: it was replaced long ago
 }
 
 // Object, What, Reason and Disturbs describe the actions.
@@ -121,6 +126,9 @@ func (a *Forget) What() string {
 }
 func (a *Forget) Disturbs() string { return "" }
 func (a *Forget) Reason() string {
+	if a.Because != "" {
+		return a.Because
+	}
 	return fmt.Sprintf("it was replaced, nothing refers to it, and %d newer ones are kept", keptVersions)
 }
 
@@ -129,7 +137,11 @@ func version(namespace string, v *Version) string {
 }
 
 func (a *MakeRoot) What() string {
-	return fmt.Sprintf("root %q, %s, until %s", a.Request.Subject.CommonName, a.Key, day(a.Request.NotAfter))
+	what := fmt.Sprintf("root %q, %s, until %s", a.Request.Subject.CommonName, a.Key, day(a.Request.NotAfter))
+	if a.CrossBy != nil {
+		what += ", cross-signed by " + a.CrossBy.Name()
+	}
+	return what
 }
 
 func (a *MakeIntermediate) What() string {
@@ -139,7 +151,10 @@ func (a *MakeIntermediate) What() string {
 func (a *MakePassword) What() string { return "password" }
 
 func (a *MakeLeaf) What() string {
-	if a.Keep != nil {
+	switch {
+	case a.CA != nil && a.Keep == nil:
+		return fmt.Sprintf("intermediate %q for cert-manager to sign with, %s, until %s", a.CA.Subject.CommonName, a.Key, day(a.CA.NotAfter))
+	case a.Keep != nil:
 		return fmt.Sprintf("the same certificate and key in a new Secret, until %s", day(a.Keep.Chain[0].NotAfter))
 	}
 	return fmt.Sprintf("certificate for %s, %s, until %s", a.Request.CommonName, a.Key, day(a.Request.NotAfter))
@@ -187,9 +202,9 @@ type Wiring interface {
 
 // EventProcessingWiring is the wiring of an EventProcessing; nil is left alone.
 type EventProcessingWiring struct {
-	Certificate, FlinkTrust, Trust *Version
-	TrustFile                      string
-	Adopt                          bool
+	Certificate, CA, UI, FlinkTrust, Trust *Version
+	TrustFile                              string
+	Adopt                                  bool
 }
 
 // Edits implements Wiring.
@@ -198,6 +213,12 @@ func (w *EventProcessingWiring) Edits(r deploy.Resource, root string) deploy.Res
 	if w.Certificate != nil {
 		d.Certificate = w.Certificate.Name()
 	}
+	if w.CA != nil {
+		d.CA = w.CA.Name()
+	}
+	if w.UI != nil {
+		d.UI = w.UI.Name()
+	}
 	if w.FlinkTrust != nil {
 		d.FlinkTrust = &deploy.FlinkTrust{Secret: w.FlinkTrust.Name(), PasswordKey: secrets.Password}
 	}
@@ -205,7 +226,7 @@ func (w *EventProcessingWiring) Edits(r deploy.Resource, root string) deploy.Res
 }
 
 func (w *EventProcessingWiring) versions() []*Version {
-	return []*Version{w.Certificate, w.FlinkTrust, w.Trust}
+	return []*Version{w.Certificate, w.CA, w.UI, w.FlinkTrust, w.Trust}
 }
 
 // FlinkWiring is the wiring of a FlinkDeployment; nil is left alone.

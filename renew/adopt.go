@@ -250,13 +250,14 @@ func (p *planner) adoptedLeaves(k slot, namespace string) [][]*x509.Certificate 
 
 // adoptedEntries are what every later version goes on trusting because somebody
 // else's did: a person made that choice, and flowcert does not know why. It ends
-// when somebody takes the entry out of the record, or distrusts it. Those that
+// when somebody takes the entry out of the record, or distrusts it, or calls it
+// compromised. Those that
 // have ended stay, because a JVM does not look at the dates of what it trusts.
 func (p *planner) adoptedEntries(k slot, namespace string, distrust []string) []truststore.Entry {
 	var out []truststore.Entry
 	for _, a := range p.adoptedOf(k, namespace) {
 		for _, e := range a.Entries {
-			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) {
+			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) && !p.authority.isLost(e.Certificate) {
 				out = append(out, e)
 			}
 		}
@@ -284,7 +285,7 @@ func (w trustWant) adoptedAlone(authority []*x509.Certificate) func(*x509.Certif
 	}
 }
 
-func certificatesOf(sources []truststore.Source) []*x509.Certificate {
+func allCertificates(sources []truststore.Source) []*x509.Certificate {
 	var out []*x509.Certificate
 	for _, s := range sources {
 		out = append(out, s.Certificates...)
@@ -322,7 +323,7 @@ func (p *planner) judgeAdopted(w leafWant) []judged {
 		}
 		c := candidate{secret: a.originals[0], id: a.identity, adopted: true}
 		v := verdict{}
-		for _, check := range leafChecks {
+		for _, check := range w.checks() {
 			if v = check(p, w, c); v.reason != "" {
 				break
 			}
@@ -418,7 +419,8 @@ func (s *State) succeeded(record *secrets.Secret) bool {
 // foreignNames are the Secrets that a resource uses in fields of ours and that
 // flowcert did not set.
 func (s *State) foreignNames(r deploy.Resource) []string {
-	out := []string{deploy.ForeignCertificate(r)}
+	certificate, ca, ui := deploy.ForeignTLS(r)
+	out := []string{certificate, ca, ui}
 	if trust, ok := deploy.ForeignFlinkTrust(r); ok {
 		out = append(out, trust.Secret)
 	}

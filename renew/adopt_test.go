@@ -29,10 +29,9 @@ func foreignSite(t *testing.T) (*testSite, *userCA) {
 	s := newSite(t, walkConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": old.manifest(t, old.key, old.cert)})
 	s.apply(testNow)
 	for _, secret := range Ours(s.observe(testNow)) {
-		text := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s}\ndata:\n", secret.Name, secret.Namespace)
-		if secret.Name == operatorSecret { // so that this test can open it
-			secret.Data[secrets.Password] = s.observe(testNow).Secrets[secrets.Ref{Namespace: secret.Namespace, Name: operatorPasswordSecret}].Data[secrets.Password]
-		}
+		// Their role stays, so that this test knows how to open them.
+		text := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s, annotations: {%s: %s}}\ndata:\n",
+			secret.Name, secret.Namespace, secrets.RoleAnnotation, secret.Role())
 		for _, key := range secret.Keys() {
 			text += fmt.Sprintf("  %s: %s\n", key, base64.StdEncoding.EncodeToString(secret.Data[key]))
 		}

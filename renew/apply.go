@@ -55,6 +55,7 @@ type runner struct {
 	now   time.Time
 	keys  map[Action]<-chan keyResult
 	roots []*x509.Certificate // made by this plan
+	cross *x509.Certificate   // with which the root before it vouches for it
 	root  string              // fingerprint of the newest one
 }
 
@@ -140,6 +141,16 @@ func (a *MakeRoot) run(ctx context.Context, r *runner) error {
 	if err := s.PutIdentity(id, secrets.DefaultKeys()); err != nil {
 		return err
 	}
+	if a.CrossBy != nil {
+		old, _, err := r.issuer(a.CrossBy)
+		if err != nil {
+			return err
+		}
+		if r.cross, err = pki.CrossSign(old, cert, req.NotBefore); err != nil {
+			return err
+		}
+		s.Data[crossKey(a.CrossBy.Secret)] = pki.EncodeCertificates(r.cross)
+	}
 	r.roots = append(r.roots, cert)
 	r.root = pki.Fingerprint(cert)
 	return r.create(ctx, a.Version, s)
@@ -163,7 +174,7 @@ func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
 	name := secrets.VersionName(a.Prefix, a.For, pki.Fingerprint(cert))
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: name}, a.Target, a.Role, r.now)
 	s.Annotations[namespaceAnnotation] = a.For
-	chain := secrets.Identity{Key: key, Chain: []*x509.Certificate{cert}, Roots: id.Roots}
+	chain := secrets.Identity{Key: key, Chain: append([]*x509.Certificate{cert}, a.Above...), Roots: id.Roots}
 	if err := s.PutIdentity(chain, secrets.DefaultKeys()); err != nil {
 		return err
 	}

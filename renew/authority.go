@@ -22,29 +22,49 @@ type authority struct {
 	target string
 	known  bool     // it could be told what there is
 	ended  string   // the day on which the last root ended, if one did
-	roots  []root   // not expired, oldest first
+	last   int      // the generation of the newest root that was ever made here
+	roots  []root   // trusted: not ended, not compromised; oldest first
+	lost   []root   // compromised, and those that vouched for a compromised one
 	newest *Version // the root that signs; nil if nothing needs one
-	user   *issuer  // a CA of the user's, which signs leaves itself; nil: ours
+	user   *issuer  // a CA of the user's; nil: ours
 }
 
 // root is one generation.
 type root struct {
 	version     *Version
 	certificate *x509.Certificate
+	// cross is a certificate for its key that the root before it signed; nil if
+	// there is none, or if that root is not trusted any more.
+	cross *x509.Certificate
+	by    *x509.Certificate // the root that signed it
 }
 
-// certificates are the roots that exist; a root still to be made is not among
-// them.
-func (a authority) certificates() []*x509.Certificate {
+// asked is the time at which somebody asked for the root that follows this one;
+// empty if nobody did.
+func (r root) asked() string { return r.version.Secret.Annotations[wishAnnotation] }
+
+// certificates are the trusted roots that exist; a root still to be made is not
+// among them.
+func (a authority) certificates() []*x509.Certificate { return certificatesOf(a.roots) }
+
+func certificatesOf(roots []root) []*x509.Certificate {
 	var out []*x509.Certificate
-	for _, r := range a.roots {
+	for _, r := range roots {
 		out = append(out, r.certificate)
 	}
 	return out
 }
 
-// pending reports whether the first root is still to be made.
+// pending reports whether the root that signs is still to be made.
 func (a authority) pending() bool { return a.newest != nil && a.newest.Secret == nil }
+
+// signing is the root that signs; nil if there is none yet.
+func (a authority) signing() *root {
+	if a.newest == nil || a.pending() {
+		return nil
+	}
+	return &a.roots[len(a.roots)-1]
+}
 
 // fingerprint of the root that signs, for RootAnnotation.
 func (a authority) fingerprint() string {
@@ -54,7 +74,7 @@ func (a authority) fingerprint() string {
 	case a.pending():
 		return secrets.PendingName("root")
 	}
-	return pki.Fingerprint(a.roots[len(a.roots)-1].certificate)
+	return pki.Fingerprint(a.signing().certificate)
 }
 
 func authorityTarget(cfg *config.Config) string {
@@ -77,23 +97,32 @@ func (p *planner) planAuthority() {
 	if n := len(a.roots); n > 0 {
 		a.newest = a.roots[n-1].version
 		p.rootItems()
+		if why := p.wantsNextRoot(a.roots[n-1]); why != "" {
+			p.makeRoot(why)
+		}
 		return
 	}
 	if !p.needsAuthority() {
 		return
 	}
-	if evidence := p.evidence(); evidence != "" {
+	if evidence := p.evidence(); a.last == 0 && evidence != "" {
 		a.known = false
-		if a.ended != "" {
-			p.fault(a.target, fmt.Errorf("the authority's root ended on %s, and this version of flowcert does not make the next one", a.ended),
-				"take flowcert's work out (flowcert revert --delete-secrets), move authority/ away and apply again: every client then needs the new CA")
-			return
-		}
 		p.fault(a.target, fmt.Errorf("the authority's root is not there, but %s was made under it", evidence),
 			fmt.Sprintf("put %s back from a backup; without one, take flowcert's work out (flowcert revert --delete-secrets) and apply again: every client then needs the new CA", p.rootName(1)))
 		return
 	}
-	p.makeRoot()
+	p.makeRoot(p.whyFirst())
+}
+
+// whyFirst says why a root is made that no earlier one can vouch for.
+func (p *planner) whyFirst() string {
+	switch a := &p.authority; {
+	case len(a.lost) > 0:
+		return fmt.Sprintf("root %q is compromised; nothing vouches for the new one", a.lost[len(a.lost)-1].certificate.Subject.CommonName)
+	case a.ended != "":
+		return "the last root ended on " + a.ended
+	}
+	return "there is no certificate authority yet"
 }
 
 // needsAuthority reports whether anything is to be signed or trusts what is.
@@ -105,7 +134,7 @@ func (p *planner) needsAuthority() bool {
 			}
 		}
 	}
-	return len(p.names) > 0
+	return len(p.names) > 0 || p.anySigningCA()
 }
 
 // readRoots reads the generations that have not ended; false if one does not
@@ -125,6 +154,7 @@ func (p *planner) readRoots() bool {
 			p.fault(a.target, fmt.Errorf("%s: the root is not valid before %s", s.Ref, start.UTC().Format(time.RFC3339)), "set the clock right: it is earlier than the root")
 			return false
 		}
+		a.last = max(a.last, generation(s))
 		if p.expired(id.Chain[0]) {
 			p.notice("%s: root %q ended on %s", s.Ref, id.Chain[0].Subject.CommonName, day(id.Chain[0].NotAfter))
 			a.ended = day(id.Chain[0].NotAfter)
@@ -133,15 +163,21 @@ func (p *planner) readRoots() bool {
 		a.roots = append(a.roots, root{certificate: id.Chain[0], version: &Version{Target: a.target, Role: secrets.RoleRoot, Secret: s}})
 	}
 	slices.SortStableFunc(a.roots, func(x, y root) int { return generation(x.version.Secret) - generation(y.version.Secret) })
+	if err := p.readCrosses(); err != nil {
+		p.fault(a.target, err, "put the root's manifest back from a backup")
+		return false
+	}
 	return true
 }
 
 func (p *planner) rootItems() {
-	if end := p.rootEnd(); end.Before(p.state.Now.Add(time.Duration(p.cfg.Defaults.Validity))) {
-		p.notice("%s: the root ends on %s, and every new certificate with it", p.authority.target, day(end))
-	}
-	for _, r := range p.authority.roots {
-		p.item(Item{Target: p.authority.target, Role: secrets.RoleRoot, Name: r.version.Secret.Name, NotAfter: r.certificate.NotAfter, Loaded: "-", State: stateOK})
+	a := &p.authority
+	for i, r := range a.roots {
+		item := Item{Target: a.target, Role: secrets.RoleRoot, Name: r.version.Secret.Name, NotAfter: r.certificate.NotAfter, Loaded: "-", State: stateOK}
+		if i == len(a.roots)-1 {
+			item.RenewAt = p.rootRenewAt(r.certificate)
+		}
+		p.item(item)
 	}
 }
 
@@ -182,21 +218,29 @@ func (p *planner) evidence() string {
 	return made[0]
 }
 
-func (p *planner) makeRoot() {
+// makeRoot plans the next generation. The one before it vouches for it with a
+// cross certificate.
+func (p *planner) makeRoot(why string) {
 	a := &p.authority
 	self := p.cfg.Authority.SelfSigned
-	ref := secrets.Ref{Namespace: p.cfg.Namespace, Name: p.rootName(1)}
+	ref := secrets.Ref{Namespace: p.cfg.Namespace, Name: p.rootName(a.last + 1)}
 	if p.taken(a.target, ref) {
 		a.known = false
 		return
 	}
+	subject := self.Subject
+	subject.CommonName = rootCommonName(subject.CommonName, a.last+1)
 	a.newest = &Version{Target: a.target, Role: secrets.RoleRoot, Known: ref.Name}
 	end := p.state.Now.Add(time.Duration(self.Validity))
-	p.act(&MakeRoot{
-		Version: a.newest, Ref: ref, Because: "there is no certificate authority yet",
-		Request: pki.RootRequest{Subject: self.Subject, NotBefore: p.state.Now.Add(-backdate), NotAfter: end},
+	step := &MakeRoot{
+		Version: a.newest, Ref: ref, Because: why,
+		Request: pki.RootRequest{Subject: subject, NotBefore: p.state.Now.Add(-backdate), NotAfter: end},
 		Key:     self.Key,
-	})
+	}
+	if n := len(a.roots); n > 0 {
+		step.CrossBy = a.roots[n-1].version
+	}
+	p.act(step)
 	p.item(Item{Target: a.target, Role: secrets.RoleRoot, Name: ref.Name, NotAfter: end, Loaded: "-", State: stateToBeMade})
 }
 
@@ -219,11 +263,4 @@ func (p *planner) rootEnd() time.Time {
 		return p.state.Now.Add(time.Duration(p.cfg.Authority.SelfSigned.Validity))
 	}
 	return p.authority.roots[len(p.authority.roots)-1].certificate.NotAfter
-}
-
-func (p *planner) newestRoots() []*x509.Certificate {
-	if len(p.authority.roots) == 0 {
-		return nil
-	}
-	return []*x509.Certificate{p.authority.roots[len(p.authority.roots)-1].certificate}
 }

@@ -85,23 +85,56 @@ func (p *planner) certificateLeaves(c config.Certificate) [][]*x509.Certificate 
 // a truststore of ours: a source names the server's address, or an edge is
 // declared.
 func (p *planner) edgesToCertificate(c config.Certificate) []Edge {
-	target := c.Target().String()
+	return p.truststoreEdges(c.Target().String(), func(t config.Truststore) bool { return servesAny(t, c) })
+}
+
+// declaredEdges lists the workloads that the configuration names as clients of a
+// server, and that have a truststore of ours to verify it by.
+func (p *planner) declaredEdges(server string) []Edge {
+	return p.truststoreEdges(server, func(config.Truststore) bool { return false })
+}
+
+// truststoreEdges lists the workloads that mount a truststore which reaches the
+// server, or of which the configuration says that they call it.
+func (p *planner) truststoreEdges(server string, reaches func(config.Truststore) bool) []Edge {
 	var edges []Edge
 	for _, t := range p.cfg.Truststores {
 		eps, flinks := p.mounting(t)
-		reaches := servesAny(t, c)
 		for _, job := range eps {
-			if reaches || p.declared(job.target, target) {
-				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, target))
+			if reaches(t) || p.declared(job.target, server) {
+				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, server))
 			}
 		}
 		for _, job := range flinks {
-			if reaches || p.declared(job.target, target) {
-				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, target))
+			if reaches(t) || p.declared(job.target, server) {
+				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, server))
 			}
 		}
 	}
 	return edges
+}
+
+// truststoreFaces are the servers here that workloads call by a truststore, and
+// what those may still serve.
+func (p *planner) truststoreFaces() []facing {
+	var out []facing
+	add := func(edges []Edge, leaves [][]*x509.Certificate) {
+		for _, e := range edges {
+			out = append(out, facing{e, leaves})
+		}
+	}
+	for _, c := range p.cfg.Certificates {
+		add(p.edgesToCertificate(c), p.certificateLeaves(c))
+	}
+	for _, job := range p.sortedEventProcessing() {
+		for _, role := range []secrets.Role{secrets.RoleCertificate, secrets.RoleUICertificate} {
+			add(p.declaredEdges(job.target), p.servedInUse(slot{job.target, role}, job.config.Namespace))
+		}
+	}
+	for _, job := range p.sortedFlinks() {
+		add(p.declaredEdges(job.target), p.leavesInUse(job))
+	}
+	return out
 }
 
 func (p *planner) truststoreEdge(t config.Truststore, client, namespace, server string) Edge {

@@ -33,7 +33,7 @@ func (p *planner) edgesTo(job *flinkJob) []Edge {
 			Trust: p.trustInUse(slot{operatorTarget(ns), secrets.RoleOperatorCert}, ns),
 		})
 	}
-	return edges
+	return append(edges, p.declaredEdges(job.target)...)
 }
 
 // trustInUse is every version of a client's trust that something may still
@@ -65,8 +65,14 @@ func (p *planner) leavesInUse(job *flinkJob) [][]*x509.Certificate {
 	return append(out, p.adoptedLeaves(slot{job.target, secrets.RoleFlinkTLS}, job.config.Namespace)...)
 }
 
-// trustOf opens the truststore of a version, whatever its format.
+// trustOf reads what a version makes its reader trust: its truststore, whatever
+// its format, or the roots beside a certificate in PEM.
 func (p *planner) trustOf(s *secrets.Secret) ([]truststore.Entry, error) {
+	switch s.Role() {
+	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
+		id, err := p.identityOf(s)
+		return secrets.RootEntries(id.Roots), err
+	}
 	password := cmp.Or(string(s.Data[secrets.TrustPassword]), string(s.Data[secrets.Password]))
 	if s.Role() == secrets.RoleOperatorCert {
 		password, _ = p.operatorPassword(s.Namespace)

@@ -19,8 +19,15 @@ func (p *planner) foreignOfEventProcessing(job *eventProcessingJob) (found []*ad
 		return nil, nil
 	}
 	g := &gathering{p: p, resource: job.resource}
-	if name := deploy.ForeignCertificate(job.resource); name != "" {
-		g.add(g.certificate(slot{job.target, secrets.RoleCertificate}, job.config.Name+"-cert", name))
+	certificate, ca, ui := deploy.ForeignTLS(job.resource)
+	if certificate != "" && job.config.Mode == config.ModeCertificate {
+		g.add(g.certificate(slot{job.target, secrets.RoleCertificate}, job.config.Name+"-cert", certificate, deploy.EventProcessingDataKeys(job.resource)))
+	}
+	if ca != "" && job.config.Mode == config.ModeCA {
+		g.add(g.certificate(slot{job.target, secrets.RoleCA}, job.config.Name+"-ca", ca, secrets.DefaultKeys()))
+	}
+	if ui != "" && job.config.UI != nil {
+		g.add(g.certificate(slot{job.target, secrets.RoleUICertificate}, job.config.Name+"-ui-cert", ui, deploy.EventProcessingUIDataKeys(job.resource)))
 	}
 	if file, ok := deploy.ForeignFlinkTrust(job.resource); ok && p.flinkOf(job) != nil {
 		g.add(g.truststore(slot{job.target, secrets.RoleFlinkTrust}, job.config.Name+"-flink-trust", file))
@@ -146,13 +153,13 @@ func (g *gathering) password(from deploy.Password) (*string, error) {
 	return &password, nil
 }
 
-// certificate reads a Secret with ca.crt, tls.crt and tls.key.
-func (g *gathering) certificate(k slot, prefix, name string) (*adoption, error) {
+// certificate reads a Secret with a certificate in PEM.
+func (g *gathering) certificate(k slot, prefix, name string, keys deploy.DataKeys) (*adoption, error) {
 	s, err := g.secret(name)
 	if err != nil {
 		return nil, err
 	}
-	return pemAdoption(k, prefix, s, deploy.EventProcessingDataKeys(g.resource))
+	return pemAdoption(k, prefix, s, keys)
 }
 
 func pemAdoption(k slot, prefix string, s *secrets.Secret, keys deploy.DataKeys) (*adoption, error) {

@@ -3,7 +3,6 @@ package renew
 import (
 	"cmp"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -19,23 +18,68 @@ import (
 // namespaceAnnotation says which namespace an intermediate signs for.
 const namespaceAnnotation = "flowcert.io/namespace"
 
-// intermediateItems lists the intermediates that would sign a leaf now, beside
-// those that are made.
+// intermediateSpec is how to make intermediates; nil: leaves are signed without.
+func (p *planner) intermediateSpec() *intermediateSpec {
+	switch own := p.cfg.Authority.Secret; {
+	case own != nil && own.Intermediate == nil:
+		return nil
+	case own != nil:
+		return &intermediateSpec{own.Intermediate.Key, own.Intermediate.Validity.Std(), own.Intermediate.NameConstraints}
+	}
+	self := p.cfg.Authority.SelfSigned
+	if self.Intermediate.None {
+		return nil
+	}
+	return &intermediateSpec{self.Key, self.Intermediate.Validity.Std(), self.NameConstraints}
+}
+
+// intermediateSpec is how to make an intermediate.
+type intermediateSpec struct {
+	key         pki.KeySpec
+	validity    time.Duration
+	constraints config.NameConstraints
+}
+
+// intermediateItems lists the intermediates that would sign a leaf now, and those
+// whose leaves are in use, beside those that are made.
 func (p *planner) intermediateItems() {
-	if p.authority.user != nil || p.cfg.Authority.SelfSigned.Intermediate.None {
+	if p.intermediateSpec() == nil {
 		return
 	}
 	listed := map[string]bool{}
 	for _, namespace := range p.namespaces() {
 		for _, names := range p.names[namespace] {
-			i := p.fitIntermediate(namespace, names)
-			if i == nil || listed[i.version.Name()] {
-				continue
+			if i := p.fitIntermediate(namespace, names); i != nil {
+				listed[i.version.Name()] = true
 			}
-			listed[i.version.Name()] = true
-			p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: i.version.Name(), NotAfter: i.end, Loaded: "-", State: stateOK})
 		}
 	}
+	signed := p.issuersInUse()
+	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
+		id, err := s.Identity(secrets.DefaultKeys())
+		if err == nil && !p.expired(id.Chain[0]) && (listed[s.Name] || signed[pki.Fingerprint(id.Chain[0])]) {
+			p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: s.Name, NotAfter: id.Chain[0].NotAfter, Loaded: "-", State: stateOK})
+		}
+	}
+}
+
+// issuersInUse are the certificates above every leaf that something may serve, by
+// fingerprint.
+func (p *planner) issuersInUse() map[string]bool {
+	out := map[string]bool{}
+	for k, versions := range p.state.versions {
+		if !slices.Contains(leafRoles, k.role) {
+			continue
+		}
+		for _, s := range versions {
+			for _, chain := range p.chainsInUse(s) {
+				for _, c := range chain[1:] {
+					out[pki.Fingerprint(c)] = true
+				}
+			}
+		}
+	}
+	return out
 }
 
 // namespaces lists where leaves are wanted, sorted.
@@ -46,21 +90,36 @@ type issuer struct {
 	version *Version
 	end     time.Time           // leaves do not outlive it
 	chain   []*x509.Certificate // what follows the leaf; nil while it is to be made
-	subject pkix.Name           // of a user's CA
+	beyond  []*x509.Certificate // what follows that: cross certificates, or the path to a user's root
+
+	certificate *x509.Certificate // of a user's CA
+
+	// proofs is what edges are judged by before there is a leaf. One that verifies
+	// is enough.
+	proofs []proof
+}
+
+// proof is a path of certificates of which the first stands for a leaf that is
+// still to be issued.
+type proof struct {
+	path  []*x509.Certificate
+	depth int // intermediates between the leaf and the first
+}
+
+// below are the same proofs with one more intermediate under them.
+func below(proofs []proof) []proof {
+	out := slices.Clone(proofs)
+	for i := range out {
+		out[i].depth++
+	}
+	return out
 }
 
 // issuerFor returns the issuer for a new leaf with these names, planning one
 // where none is fit.
 func (p *planner) issuerFor(namespace string, names []string) *issuer {
-	switch {
-	case p.authority.user != nil:
-		return p.authority.user
-	case p.cfg.Authority.SelfSigned.Intermediate.None:
-		i := &issuer{version: p.authority.newest, end: p.rootEnd()}
-		if !p.authority.pending() {
-			i.chain = []*x509.Certificate{}
-		}
-		return i
+	if p.intermediateSpec() == nil {
+		return p.topIssuer()
 	}
 	if i := p.fitIntermediate(namespace, names); i != nil {
 		return i
@@ -73,8 +132,45 @@ func (p *planner) issuerFor(namespace string, names []string) *issuer {
 	return p.planned[key]
 }
 
+// topIssuer is the root, or a user's CA, as what signs leaves itself.
+func (p *planner) topIssuer() *issuer {
+	a := &p.authority
+	switch {
+	case a.user != nil:
+		return a.user
+	case a.pending():
+		return &issuer{version: a.newest, end: p.rootEnd(), proofs: a.rootProofs()}
+	}
+	return &issuer{version: a.newest, end: p.rootEnd(), chain: []*x509.Certificate{}, beyond: a.crossing(), proofs: a.rootProofs()}
+}
+
+// rootProofs stand for leaves of the root that signs: the root itself where a
+// client knows it, or its cross certificates. Of a root that is still to be made
+// the one before it stands, with the cross certificate below.
+func (a authority) rootProofs() []proof {
+	if len(a.roots) == 0 {
+		return nil
+	}
+	out := []proof{{path: []*x509.Certificate{a.roots[len(a.roots)-1].certificate}}}
+	if crosses := a.crossing(); len(crosses) > 0 {
+		out = append(out, proof{path: crosses, depth: 1})
+	}
+	if a.pending() {
+		return below(out)
+	}
+	return out
+}
+
+// topEnd is the end of what signs intermediates, or leaves without any.
+func (p *planner) topEnd() time.Time {
+	if p.authority.user != nil {
+		return p.authority.user.end
+	}
+	return p.rootEnd()
+}
+
 func (p *planner) intermediateEnd() time.Time {
-	return earlier(p.state.Now.Add(time.Duration(p.cfg.Authority.SelfSigned.Intermediate.Validity)), p.rootEnd())
+	return earlier(p.state.Now.Add(p.intermediateSpec().validity), p.topEnd())
 }
 
 // fitIntermediate finds an existing intermediate that can sign these names.
@@ -105,11 +201,32 @@ func (p *planner) intermediates(namespace string) []*issuer {
 		}
 		if p.unfit(id) == "" {
 			v := &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Secret: s}
-			fit = append(fit, &issuer{version: v, end: id.Chain[0].NotAfter, chain: id.Chain})
+			beyond := p.aboveIntermediates()
+			fit = append(fit, &issuer{
+				version: v, end: id.Chain[0].NotAfter, chain: id.Chain[:1], beyond: beyond,
+				proofs: []proof{{path: slices.Concat(id.Chain[:1], beyond), depth: 1}},
+			})
 		}
 	}
 	p.fit[namespace] = fit
 	return fit
+}
+
+// aboveIntermediates is what a chain goes on with behind an intermediate.
+func (p *planner) aboveIntermediates() []*x509.Certificate {
+	if p.authority.user != nil {
+		return p.userPath()
+	}
+	return p.authority.crossing()
+}
+
+// userPath leads from a user's CA to its root, the root left out; empty if the
+// authority is ours.
+func (p *planner) userPath() []*x509.Certificate {
+	if p.authority.user == nil {
+		return nil
+	}
+	return p.authority.user.chain
 }
 
 // unfit says why an intermediate shall sign no more leaves.
@@ -119,12 +236,31 @@ func (p *planner) unfit(id secrets.Identity) string {
 	switch {
 	case !pki.SameKey(cert, id.Key):
 		return "its key is another's"
-	case pki.VerifyChain(pki.Go(), id.Chain, p.newestRoots(), "", p.state.Now) != nil:
-		return "it is not under the newest root"
+	case !p.underNewest(cert):
+		return "it is not under " + p.topName()
 	case cert.NotAfter.Before(want) && later >= p.cfg.Defaults.Validity.Std()/4:
 		return "it ends before a new leaf would"
 	}
 	return ""
+}
+
+// underNewest reports whether what signs intermediates now signed this one.
+func (p *planner) underNewest(cert *x509.Certificate) bool {
+	a := &p.authority
+	switch {
+	case a.user != nil:
+		return cert.CheckSignatureFrom(a.user.certificate) == nil
+	case a.pending():
+		return false
+	}
+	return cert.CheckSignatureFrom(a.signing().certificate) == nil
+}
+
+func (p *planner) topName() string {
+	if p.authority.user != nil {
+		return "the CA of authority.secret"
+	}
+	return "the newest root"
 }
 
 // permits checks names, IP addresses among them, against a CA's constraints.
@@ -142,13 +278,12 @@ func permits(ca *x509.Certificate, names []string) error {
 }
 
 func (p *planner) makeIntermediate(namespace string, names []string) *issuer {
-	self := p.cfg.Authority.SelfSigned
-	subject := self.Subject
+	spec, subject := p.intermediateSpec(), p.subject()
 	p.made[namespace]++
-	subject.CommonName = intermediateName(self.Subject.CommonName, namespace, p.intermediatesOf(namespace)+p.made[namespace])
+	subject.CommonName = intermediateName(p.topCommonName(), namespace, p.intermediatesOf(namespace)+p.made[namespace])
 	v := &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Prefix: p.cfg.Authority.Name + "-intermediate"}
 	p.act(&MakeIntermediate{
-		Version: v, Namespace: p.cfg.Namespace, For: namespace, Root: p.authority.newest, Key: self.Key,
+		Version: v, Namespace: p.cfg.Namespace, For: namespace, Root: p.authority.newest, Above: p.userPath(), Key: spec.key,
 		Because: p.whyIntermediate(namespace),
 		Request: pki.IntermediateRequest{
 			Subject: subject, NotBefore: p.state.Now.Add(-backdate), NotAfter: p.intermediateEnd(),
@@ -156,7 +291,15 @@ func (p *planner) makeIntermediate(namespace string, names []string) *issuer {
 		},
 	})
 	p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: v.Name(), NotAfter: p.intermediateEnd(), Loaded: "-", State: stateToBeMade})
-	return &issuer{version: v, end: p.intermediateEnd()}
+	return &issuer{version: v, end: p.intermediateEnd(), beyond: p.aboveIntermediates(), proofs: below(p.topIssuer().proofs)}
+}
+
+// topCommonName begins the names of intermediates.
+func (p *planner) topCommonName() string {
+	if p.authority.user != nil {
+		return p.authority.user.certificate.Subject.CommonName
+	}
+	return p.cfg.Authority.SelfSigned.Subject.CommonName
 }
 
 func (p *planner) whyIntermediate(namespace string) string {
@@ -194,14 +337,19 @@ func intermediateName(root, namespace string, generation int) string {
 	if generation > 1 {
 		suffix += fmt.Sprintf(" G%d", generation)
 	}
-	runes := []rune(root)
+	return withSuffix(root, suffix)
+}
+
+// withSuffix ends a common name, cut short before its end where it is too long.
+func withSuffix(name, suffix string) string {
+	runes := []rune(name)
 	runes = runes[:min(len(runes), max(64-len([]rune(suffix)), 0))]
 	full := []rune(strings.TrimSpace(string(runes) + suffix))
 	return string(full[max(len(full)-64, 0):])
 }
 
 func (p *planner) constraints(namespace string, names []string) *pki.Constraints {
-	nc := p.cfg.Authority.SelfSigned.NameConstraints
+	nc := p.intermediateSpec().constraints
 	switch nc.Mode {
 	case config.ConstraintsNone:
 		return nil

@@ -34,6 +34,9 @@ func (p *planner) retired(s *secrets.Secret) bool {
 // as in use: the soak time begins with that word.
 func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	at, err := time.Parse(time.RFC3339, s.Annotations[deployedAnnotation])
+	if p.state.compromise() {
+		return at, err == nil
+	}
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
@@ -46,6 +49,9 @@ func (p *planner) whatNext(version string) string {
 			}
 		}
 	}
+	if p.state.compromise() {
+		return "roll the resources out, then run flowcert apply --deployed"
+	}
 	return fmt.Sprintf("roll the resources out, then run flowcert apply --deployed, and apply again after %s (rotation.soak)", p.cfg.Rotation.Soak)
 }
 
@@ -56,10 +62,16 @@ const keptVersions = 3
 // planCleanup removes versions that were replaced long ago. Without the user's
 // word that their successors are deployed, all of them stay.
 func (p *planner) planCleanup() {
+	gone := map[*secrets.Secret]bool{}
+	for _, a := range p.plan.Actions {
+		if f, ok := a.(*Forget); ok {
+			gone[f.Secret] = true
+		}
+	}
 	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
-				if i >= keptVersions && p.retired(s) {
+				if i >= keptVersions && p.retired(s) && !gone[s] {
 					p.act(&Forget{Secret: s})
 				}
 			}
@@ -81,11 +93,8 @@ func (p *planner) targetsOf(role secrets.Role) []string {
 func (s *State) references() map[secrets.Ref]bool {
 	out := map[secrets.Ref]bool{}
 	for _, r := range s.resources {
-		refs := deploy.References(r)
-		for _, name := range append([]string{refs.Certificate, refs.FlinkTrust, refs.TrustStore}, refs.FlinkTLS...) {
-			if name != "" {
-				out[secrets.Ref{Namespace: r.Namespace, Name: name}] = true
-			}
+		for _, name := range deploy.References(r).Secrets() {
+			out[secrets.Ref{Namespace: r.Namespace, Name: name}] = true
 		}
 	}
 	return out
@@ -111,7 +120,9 @@ func (s *State) replaced(old *secrets.Secret, references map[secrets.Ref]bool) b
 
 // versionRoles are the roles of Secrets that workloads mount and that are
 // replaced, never changed.
-var versionRoles = []secrets.Role{secrets.RoleCertificate, secrets.RoleFlinkTLS, secrets.RoleFlinkTrust, secrets.RoleTruststore}
+var versionRoles = []secrets.Role{
+	secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleFlinkTLS, secrets.RoleFlinkTrust, secrets.RoleTruststore,
+}
 
 // Deployed returns the versions that have been replaced, marked with the user's
 // word that what replaced them is deployed. Those marked before are left out.

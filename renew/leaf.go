@@ -33,9 +33,11 @@ type leafWant struct {
 	key        pki.KeySpec
 	validity   time.Duration
 	shape      shape
-	referenced []string // names of Secrets that the resource refers to now
-	edges      []Edge   // that lead to this server
-	faces      []facing // servers that the trust beside the leaf has to verify
+	referenced []string     // names of Secrets that the resource refers to now
+	holders    []string     // resources that restart with a new version; none: it is updated in place
+	edges      []Edge       // that lead to this server
+	faces      []facing     // servers that the trust beside the leaf has to verify
+	ca         *pki.Subject // of an intermediate for cert-manager, in place of a leaf; nil: a leaf
 }
 
 // allNames are DNS names and IP addresses.
@@ -74,11 +76,11 @@ func (p *planner) renewAt(target string, leaf *x509.Certificate) time.Time {
 // leafEnd is when a leaf issued now would end.
 func (p *planner) leafEnd(w leafWant) time.Time {
 	end := p.state.Now.Add(w.validity)
-	if p.authority.user != nil {
-		return earlier(end, p.authority.user.end)
+	if w.ca != nil {
+		return earlier(end, p.topEnd())
 	}
-	if p.cfg.Authority.SelfSigned.Intermediate.None {
-		return earlier(end, p.rootEnd())
+	if p.intermediateSpec() == nil {
+		return earlier(end, p.topEnd())
 	}
 	if i := p.fitIntermediate(w.namespace, w.allNames()); i != nil {
 		return earlier(end, i.end)
@@ -116,10 +118,12 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	if keep != nil {
 		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
 	}
-	i := p.issuerFor(w.namespace, w.allNames())
+	i := p.issuerOf(w)
 	end := earlier(p.state.Now.Add(w.validity), i.end)
 	if len(verdicts) > 0 {
-		if blocked := p.forbids(w, i, end); blocked != "" {
+		current := verdicts[0].candidate
+		var blocked string
+		if end, blocked = p.permitted(w, i, end, current); blocked != "" {
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
 			return p.trustFirst(w, verdicts)
 		}
@@ -133,7 +137,7 @@ func (p *planner) trustFirst(w leafWant, verdicts []judged) (*Version, []Action)
 	if current.err != nil {
 		return p.stay(w, current, reason), nil
 	}
-	if ready, ok := trusting(verdicts, current, roots); ok {
+	if ready, ok := trusting(verdicts, current, roots); ok && !p.authority.pending() {
 		return p.stay(w, ready, reason), nil
 	}
 	// The same leaf, with the new roots beside the old.
@@ -165,7 +169,8 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	p.reasons[v] = reason
 	p.newItem(w, v, have, reason)
 	step := &MakeLeaf{
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Roots: roots, NewRoot: p.newRoot(),
+		CA:      w.caRequest(p.state.Now, end),
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(),
 		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,
@@ -212,7 +217,7 @@ func names(have []judged) []string {
 // subject is that of the authority: leaves take all of it but the common name.
 func (p *planner) subject() pki.Subject {
 	if p.authority.user != nil {
-		return pki.SubjectOf(p.authority.user.subject)
+		return pki.SubjectOf(p.authority.user.certificate.Subject)
 	}
 	return p.cfg.Authority.SelfSigned.Subject
 }
@@ -250,7 +255,7 @@ func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
 		c := candidate{secret: s}
 		c.id, c.err = w.shape.open(s)
 		v := verdict{}
-		for _, check := range leafChecks {
+		for _, check := range w.checks() {
 			if v = check(p, w, c); v.reason != "" {
 				break
 			}

@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"slices"
@@ -20,7 +21,7 @@ type verdict struct {
 
 // leafChecks look for faults, the gravest first. A name is the fault it finds.
 var leafChecks = []func(*planner, leafWant, candidate) verdict{
-	unreadable, wrongKey, notYetValid, expired, wrongUsage, untrusted, wrongNames, nearEnd, askedFor, wrongRoots, wrongFormat,
+	unreadable, wrongKey, notYetValid, expired, wrongUsage, compromised, untrusted, wrongNames, nearEnd, askedFor, rootAskedFor, wrongRoots, wrongFormat,
 }
 
 func unreadable(_ *planner, _ leafWant, c candidate) verdict {
@@ -114,11 +115,42 @@ func askedFor(_ *planner, _ leafWant, c candidate) verdict {
 	return verdict{}
 }
 
-// wrongRoots looks for missing roots only: one too many rides along with the
-// next version.
-func wrongRoots(p *planner, _ leafWant, c candidate) verdict {
-	if len(appendNew(c.id.Roots, p.authority.certificates())) > len(c.id.Roots) {
+// rootAskedFor finds a leaf under a root that somebody asked to be replaced.
+func rootAskedFor(p *planner, _ leafWant, c candidate) verdict {
+	a := &p.authority
+	r := home(c.id.Chain, a.roots)
+	if r == nil || r.asked() == "" || r.version == a.newest {
+		return verdict{}
+	}
+	return verdict{reason: fmt.Sprintf("the renewal of root %q was asked for at %s", r.certificate.Subject.CommonName, r.asked()), due: true}
+}
+
+// wrongRoots looks for roots that are missing beside the leaf, and for ones that
+// should not be there. Neither is urgent as long as old and new roots vouch for
+// each other.
+func wrongRoots(p *planner, w leafWant, c candidate) verdict {
+	a := &p.authority
+	want := p.wanted()
+	missing := slices.DeleteFunc(slices.Clone(want), func(r *x509.Certificate) bool { return slices.ContainsFunc(c.id.Roots, r.Equal) })
+	onlyNewest := len(missing) == 0 || len(missing) == 1 && !a.pending() && missing[0] == a.signing().certificate
+	switch {
+	case len(missing) == 0 && !a.pending():
+	case onlyNewest && p.mayLackNewest(w.holders, c.id.Roots):
+	default:
 		return verdict{reason: "the authority's root is not beside it", keep: true}
+	}
+	if len(appendNew(want, c.id.Roots)) == len(want) {
+		return verdict{}
+	}
+	want = p.leafRoots(w)
+	for _, r := range c.id.Roots {
+		switch {
+		case slices.ContainsFunc(want, r.Equal):
+		case a.isLost(r):
+			return verdict{reason: fmt.Sprintf("root %q beside it is compromised", r.Subject.CommonName), keep: true}
+		case !p.canWait(w.holders) && len(w.holders) > 0:
+			return verdict{reason: fmt.Sprintf("root %q beside it is not needed any more", r.Subject.CommonName), keep: true, due: true}
+		}
 	}
 	return verdict{}
 }

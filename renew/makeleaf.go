@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -90,6 +91,9 @@ func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
 	if err != nil {
 		return secrets.Identity{}, err
 	}
+	if a.CA != nil {
+		return a.signingCA(r, key, roots)
+	}
 	issuer, issued, err := r.issuer(a.Issuer)
 	if err != nil {
 		return secrets.Identity{}, err
@@ -102,9 +106,13 @@ func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
 	}
 	above := a.Above
 	if above == nil {
-		above = issued.Chain
+		above = issued.Chain[:1]
 	}
-	chain := append([]*x509.Certificate{leaf}, slices.DeleteFunc(slices.Clone(above), pki.IsSelfSigned)...)
+	if a.NewRoot != nil && r.cross != nil {
+		above = append(slices.Clone(above), r.cross)
+	}
+	above = slices.DeleteFunc(slices.Concat(above, a.Beyond), pki.IsSelfSigned)
+	chain := append([]*x509.Certificate{leaf}, above...)
 	return secrets.Identity{Key: key, Chain: chain, Roots: roots}, check(chain, roots, req, r.now)
 }
 
@@ -142,8 +150,14 @@ func (a *MakeLeaf) name(id secrets.Identity) string {
 // fill writes the leaf into the Secret in its shape.
 func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 	if a.Shape.format == "" {
-		if err := s.PutIdentity(id, a.Shape.data); err != nil || len(a.Shape.also) == 0 {
+		if err := s.PutIdentity(id, a.Shape.data); err != nil {
 			return err
+		}
+		if a.Shape.ingress {
+			s.Data[deploy.IngressCA] = s.Data[a.Shape.data.CA]
+		}
+		if len(a.Shape.also) == 0 {
+			return nil
 		}
 		return a.fillStores(s, id, a.Shape.also...)
 	}

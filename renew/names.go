@@ -17,17 +17,11 @@ func (p *planner) collectNames() {
 		if !p.hostsValid(job) {
 			continue
 		}
-		extra := append(deploy.EventProcessingHosts(job.resource), job.config.ExtraDNSNames...)
-		names, err := pki.EventProcessingNames(job.config.Name, job.config.Namespace, p.cfg.ClusterDomain, p.cfg.ClusterAPI, extra)
-		if err != nil {
+		if err := p.nameEventProcessing(job); err != nil {
 			p.fault(job.target, err, "names come from the resource's name, its namespace and clusterAPI: shorten one of them")
 			continue
 		}
-		if p.cfg.ClusterAPI == "" && len(extra) == 0 {
-			p.notice("%s: no host for browsers is known, so the certificate names the Services alone; set clusterAPI in flowcert.yaml (OpenShift) or spec.authoring.endpoints[].host", job.target)
-		}
-		job.names = names
-		p.needNames(job.config.Namespace, names)
+		p.needEventProcessing(job)
 	}
 	for _, job := range p.sortedFlinks() {
 		names, err := pki.FlinkNames(job.config.Name, job.config.Namespace, p.cfg.ClusterDomain)
@@ -121,19 +115,23 @@ func encoded(names []string) int {
 
 // checkNames refuses what no intermediate of the namespace could sign.
 func (p *planner) checkNames() {
-	nc := p.cfg.Authority.SelfSigned.NameConstraints
-	if p.cfg.Authority.Secret != nil || p.cfg.Authority.SelfSigned.Intermediate.None || nc.Mode == config.ConstraintsNone {
+	spec := p.intermediateSpec()
+	if spec == nil || spec.constraints.Mode == config.ConstraintsNone {
 		return
+	}
+	nc, field := spec.constraints, "authority.selfSigned.nameConstraints"
+	if p.cfg.Authority.Secret != nil {
+		field = "authority.secret.intermediate.nameConstraints"
 	}
 	for _, namespace := range p.namespaces() {
 		for _, names := range p.names[namespace] {
 			if nc.Mode == config.ConstraintsAuto && encoded(names) > maxGroup {
 				p.fault(p.authority.target, fmt.Errorf("one certificate in namespace %s has %d names, too many for a name-constrained intermediate", namespace, len(names)),
-					"use fewer names, or set authority.selfSigned.nameConstraints: none")
+					"use fewer names, or set "+field+": none")
 			}
 			for _, n := range names {
 				if nc.Mode == config.ConstraintsList && !covered(n, nc.PermittedDNS) {
-					p.fault(p.authority.target, fmt.Errorf("authority.selfSigned.nameConstraints.permittedDNS does not cover %s, which is needed in namespace %s", n, namespace),
+					p.fault(p.authority.target, fmt.Errorf("%s.permittedDNS does not cover %s, which is needed in namespace %s", field, n, namespace),
 						"add the name or a domain above it")
 				}
 			}

@@ -447,21 +447,26 @@ func TestFormatKeepsTheKey(t *testing.T) {
 	}
 }
 
-// TestIssuerNearItsEndIsNotChased: when the root ends soon, renewing leaves
+// TestIssuerNearItsEndIsNotChased: when a user's CA ends soon, renewing leaves
 // gains nothing and would restart everything again and again.
 func TestIssuerNearItsEndIsNotChased(t *testing.T) {
-	s := quickSite(t)
-	s.edit("flowcert.yaml", "selfSigned: {", "selfSigned: {validity: 400d, intermediate: {validity: 400d}, ")
-	s.reload()
-	s.apply(testNow)
-	late := testNow.AddDate(1, 0, -20) // leaves end in 20 days, the root 35 days later
-	plan := s.plan(late)
-	s.noFaults(plan)
-	if len(plan.Actions) > 0 {
-		t.Errorf("something is chased: %v", objects(plan))
-	}
-	if !slices.ContainsFunc(plan.Notices, func(n string) bool { return strings.Contains(n, "the root ends on") }) {
-		t.Errorf("nobody is told: %q", plan.Notices)
+	for _, own := range []string{"", ", intermediate: {key: {algorithm: ECDSA, size: 256}}"} {
+		template := caTemplate("Corporate root")
+		template.NotBefore, template.NotAfter = testNow.AddDate(-1, 0, 0), testNow.AddDate(0, 0, 400)
+		ca := makeCA(t, template, generate(t), nil)
+		s := userSite(t, ca.manifest(t, ca.key, ca.cert))
+		s.edit("flowcert.yaml", "{name: corporate-ca}", "{name: corporate-ca"+own+"}")
+		s.reload()
+		s.apply(testNow)
+		late := testNow.AddDate(1, 0, -20) // leaves end in 20 days, the CA 35 days later
+		plan := s.plan(late)
+		s.noFaults(plan)
+		if len(plan.Actions) > 0 {
+			t.Errorf("something is chased: %v", objects(plan))
+		}
+		if !slices.ContainsFunc(plan.Notices, func(n string) bool { return strings.Contains(n, "the CA ends on") }) {
+			t.Errorf("nobody is told: %q", plan.Notices)
+		}
 	}
 }
 
@@ -799,11 +804,10 @@ func TestJitterIsStableAndBounded(t *testing.T) {
 func TestUnsupportedIsRefused(t *testing.T) {
 	for _, change := range [][2]string{
 		{"authority: {selfSigned: {key: {algorithm: ECDSA, size: 256}}}", "authority: {secret: {name: my-ca}}"},
-		{"[{name: my-ep}]", "[{name: my-ep, mode: ca}]"},
-		{"[{name: my-ep}]", "[{name: my-ep, ui: {}}]"},
 		{"publicCAs: false,", "publicCAs: false, naming: fixed,"},
 		{"{namespace: flink}", "{namespace: flink, webhook: true}"},
-		{"truststores:", "edges: [{client: flinkDeployment/ea/session, server: eventProcessing/ea/my-ep}]\ntruststores:"},
+		{"truststores:", "edges: [{client: certificate/ea/c, server: eventProcessing/ea/my-ep}]\ncertificates: [{secretName: c, dnsNames: [c]}]\ntruststores:"},
+		{"[{name: my-ep}]", "[{name: my-ep, mode: ca}]\nedges: [{client: flinkDeployment/ea/session, server: eventProcessing/ea/my-ep}]"},
 	} {
 		line := strings.Replace(testConfig, change[0], change[1], 1)
 		s := newSite(t, line, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})

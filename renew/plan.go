@@ -109,14 +109,18 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
-	adopting  map[slot][]*adoption // what this pass takes over
+	adopting  map[slot][]*adoption       // what this pass takes over
+	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
+
+	restarting map[string]bool // resources that this plan restarts for other reasons
+	postponed  map[string]bool // resources for which something waits for a restart
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
 	return &planner{
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
-		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, adopting: map[slot][]*adoption{},
+		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
 	}
 }
 
@@ -124,6 +128,28 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 // the same plan.
 func NewPlan(cfg *config.Config, state *State) *Plan {
 	p := newPlanner(cfg, state)
+	plan := p.run()
+	if riding := p.ridingAlong(); len(riding) > 0 {
+		p = newPlanner(cfg, state)
+		p.restarting = riding
+		plan = p.run()
+	}
+	return plan
+}
+
+// ridingAlong are the resources that the plan restarts and for which something
+// less urgent has waited for that.
+func (p *planner) ridingAlong() map[string]bool {
+	out := map[string]bool{}
+	for _, a := range p.plan.Actions {
+		if w, ok := a.(*Rewire); ok && w.Restarts != "" && p.postponed[w.Resource.String()] {
+			out[w.Resource.String()] = true
+		}
+	}
+	return out
+}
+
+func (p *planner) run() *Plan {
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
@@ -139,6 +165,7 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 		p.planCertificates()
 		p.planTruststores()
 		p.planWiring()
+		p.planForgetLost()
 		p.planCleanup()
 		p.intermediateItems()
 		sortItems(p.plan.Items)
@@ -164,23 +191,12 @@ func (p *planner) item(i Item) { p.plan.Items = append(p.plan.Items, i) }
 // sortItems puts what signs first, then what serves, then what trusts.
 func sortItems(items []Item) {
 	rank := map[secrets.Role]int{
-		secrets.RoleRoot: 0, secrets.RoleIntermediate: 1, secrets.RoleCertificate: 2, secrets.RoleFlinkTLS: 2,
-		secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleTruststore: 4,
+		secrets.RoleRoot: 0, secrets.RoleIntermediate: 1, secrets.RoleCA: 2, secrets.RoleCertificate: 2, secrets.RoleUICertificate: 2,
+		secrets.RoleFlinkTLS: 2, secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleTruststore: 4,
 	}
 	slices.SortStableFunc(items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(rank[a.Role], rank[b.Role]), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Role, b.Role))
 	})
-}
-
-// eventProcessingJob is one EventProcessing in a pass.
-type eventProcessingJob struct {
-	config   config.EventProcessing
-	resource deploy.Resource
-	names    []string
-	target   string
-
-	certificate, flinkTrust, trust *Version
-	trustFile                      string
 }
 
 // flinkJob is one FlinkDeployment in a pass.
@@ -215,22 +231,17 @@ func (p *planner) unsupported() {
 	refuse := func(line int, what string) {
 		p.fault(p.cfg.At(line), errors.New(what), hint)
 	}
-	for _, e := range p.cfg.EventProcessing {
-		if e.Mode != config.ModeCertificate {
-			refuse(e.Line, fmt.Sprintf("eventProcessing %s: mode %s", e.Name, e.Mode))
-		}
-		if e.UI != nil {
-			refuse(e.Line, fmt.Sprintf("eventProcessing %s: a separate UI certificate (ui)", e.Name))
-		}
-	}
 	for _, t := range p.cfg.Truststores {
 		if t.Naming == config.Fixed {
 			refuse(t.Line, fmt.Sprintf("truststore %s: naming fixed", t.Name))
 		}
 	}
 	for _, e := range p.cfg.Edges {
-		if e.Server.Kind != config.KindCertificate || e.Client.Kind == config.KindCertificate {
-			refuse(e.Line, fmt.Sprintf("edges: from %s to %s; only from a workload to one of certificates", e.Client, e.Server))
+		if e.Client.Kind == config.KindCertificate {
+			refuse(e.Line, fmt.Sprintf("edges: from %s to %s; only from a workload, which trusts by its truststore", e.Client, e.Server))
+		}
+		if p.signedElsewhere(e.Server) {
+			refuse(e.Line, fmt.Sprintf("edges: to %s, whose certificate cert-manager makes (mode ca)", e.Server))
 		}
 	}
 	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {

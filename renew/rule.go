@@ -1,7 +1,9 @@
 package renew
 
 import (
+	"cmp"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -76,24 +78,15 @@ func MayTrust(edges []Edge, anchors []*x509.Certificate, leaves map[string][][]*
 	return refused
 }
 
-// mayIssue applies MayServe to a leaf that is still to be issued: its issuer's
-// chain is known, its own bytes are not. The issuer stands where the leaf will,
-// given a leaf's key usages, so the depth counts one less; what only the leaf
-// can fail is checked on the leaf itself before it is served.
-func mayIssue(edges []Edge, issuerChain []*x509.Certificate, from, until time.Time) []Refusal {
-	standIn := *issuerChain[0]
-	standIn.KeyUsage |= x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
-	chain := append([]*x509.Certificate{&standIn}, issuerChain[1:]...)
+// mayIssue applies MayServe to a leaf that is still to be issued: who signs it is
+// known, its own bytes are not. The first certificate of a proof stands where the
+// leaf will, given a leaf's key usages, so the depth counts less; what only the
+// leaf can fail is checked on the leaf itself before it is served.
+func mayIssue(edges []Edge, i *issuer, from, until time.Time) []Refusal {
 	var refused []Refusal
 	for _, e := range edges {
-		p := e.Profile
-		if p.MaxIntermediates > 0 {
-			if p.MaxIntermediates--; p.MaxIntermediates == 0 {
-				p.MaxIntermediates = -1
-			}
-		}
 		for _, t := range e.Trust {
-			if err := pki.VerifyUntil(p, chain, t.Anchors, "", from, until); err != nil {
+			if err := anyVerifies(e.Profile, i.proofs, t.Anchors, from, until); err != nil {
 				refused = append(refused, Refusal{Edge: e, Version: t.Version, Err: err})
 			}
 		}
@@ -101,26 +94,63 @@ func mayIssue(edges []Edge, issuerChain []*x509.Certificate, from, until time.Ti
 	return refused
 }
 
+// errNoProof and errTooDeep say why nothing can stand for a leaf to be issued.
+var (
+	errNoProof = errors.New("nothing that it trusts vouches for the new root")
+	errTooDeep = errors.New("the chain will be too long for it")
+)
+
+// anyVerifies returns the error of the first proof where none verifies: it is the
+// one without a cross certificate.
+func anyVerifies(p pki.Profile, proofs []proof, anchors []*x509.Certificate, from, until time.Time) error {
+	var first error
+	for _, proof := range proofs {
+		err := proof.verify(p, anchors, from, until)
+		if err == nil {
+			return nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return cmp.Or(first, errNoProof)
+}
+
+func (i proof) verify(p pki.Profile, anchors []*x509.Certificate, from, until time.Time) error {
+	switch {
+	case p.MaxIntermediates < 0 && i.depth > 0, p.MaxIntermediates > 0 && i.depth > p.MaxIntermediates:
+		return errTooDeep
+	case p.MaxIntermediates > 0 && i.depth == p.MaxIntermediates:
+		p.MaxIntermediates = -1
+	case p.MaxIntermediates > 0:
+		p.MaxIntermediates -= i.depth
+	}
+	standIn := *i.path[0]
+	standIn.KeyUsage |= x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+	return pki.VerifyUntil(p, append([]*x509.Certificate{&standIn}, i.path[1:]...), anchors, "", from, until)
+}
+
 // forbids says, in words, what keeps a new leaf of the issuer from being
 // served; empty if nothing does.
 func (p *planner) forbids(w leafWant, i *issuer, until time.Time) string {
-	edges := inUse(w.edges)
-	if len(edges) == 0 {
-		return ""
-	}
-	chain := i.chain
-	switch {
-	case p.authority.pending():
-		return fmt.Sprintf("%s trusts an earlier authority; it has to trust the new root first", edges[0].Client)
-	case chain == nil: // the intermediate is still to be made, under a root that is here
-		chain = p.newestRoots()
-	case len(chain) == 0: // the root itself signs
-		chain = p.newestRoots()
-	}
-	if refused := mayIssue(edges, chain, p.state.Now, until); len(refused) > 0 {
+	if refused := mayIssue(inUse(w.edges), i, p.state.Now, until); len(refused) > 0 {
 		return refused[0].String() + "; " + p.whatNext(refused[0].Version)
 	}
 	return ""
+}
+
+// permitted is the end that a new leaf may have now; blocked says, in words, what
+// keeps it from being served at all. A leaf does not outlive the cross
+// certificate that it needs.
+func (p *planner) permitted(w leafWant, i *issuer, end time.Time, current candidate) (until time.Time, blocked string) {
+	if blocked = p.forbids(w, i, end); blocked == "" {
+		return end, ""
+	}
+	for _, c := range p.authority.crossing() {
+		gains := current.err != nil || c.NotAfter.Sub(current.id.Chain[0].NotAfter) >= w.validity/4
+		if gains && c.NotAfter.Before(end) && p.forbids(w, i, c.NotAfter) == "" {
+			return c.NotAfter, ""
+		}
+	}
+	return end, blocked
 }
 
 // forbidsSwitch is forbids for a version that exists and is not referred to yet:

@@ -229,9 +229,33 @@ func TestMayServeDepth(t *testing.T) {
 		if got := len(MayServe(edges, Serving{Chain: chain, From: testNow})) == 0; got != tt.want {
 			t.Errorf("%s with %d roots: allowed %v, want %v", tt.profile.Name, len(tt.trust), got, tt.want)
 		}
-		// The same verdict before the leaf exists.
-		if got := len(mayIssue(edges, chain[1:], testNow, chain[0].NotAfter)) == 0; got != tt.want {
-			t.Errorf("%s with %d roots: may be issued %v, want %v", tt.profile.Name, len(tt.trust), got, tt.want)
+		// The same verdict before the leaf exists, before the intermediate does, and
+		// where a client can know the old root alone, before the new root does.
+		proofs := map[string]*issuer{
+			"intermediate": {proofs: []proof{{chain[1:], 1}}},
+			"root":         {proofs: below([]proof{{[]*x509.Certificate{g2.root}, 0}, {g2.cross, 1}})},
+		}
+		if len(tt.trust) == 1 {
+			proofs["vouching root"] = &issuer{proofs: below([]proof{{[]*x509.Certificate{g1.root}, 1}})}
+		}
+		for name, i := range proofs {
+			if got := len(mayIssue(edges, i, testNow, chain[0].NotAfter)) == 0; got != tt.want {
+				t.Errorf("%s with %d roots, judged by the %s: may be issued %v, want %v", tt.profile.Name, len(tt.trust), name, got, tt.want)
+			}
+		}
+	}
+}
+
+// TestRootThatSignsLeaves: the cross certificate alone stands between the leaf
+// and the old root, which even nginx follows.
+func TestRootThatSignsLeaves(t *testing.T) {
+	g1, g2 := newCA(t, "CA", testNow.AddDate(-1, 0, 1)), newCA(t, "CA G2", testNow.Add(-backdate))
+	g2.crossedBy(t, g1)
+	for _, anchors := range [][]*x509.Certificate{{g1.root}, {g2.root}, {g1.root, g2.root}} {
+		edges := []Edge{{Client: "ingress", Server: "ui", Profile: pki.Nginx(), Trust: []Trust{{"t", anchors}}}}
+		i := &issuer{proofs: []proof{{[]*x509.Certificate{g2.root}, 0}, {g2.cross, 1}}}
+		if refused := mayIssue(edges, i, testNow, testNow.AddDate(1, 0, 0)); len(refused) > 0 {
+			t.Errorf("%d roots: %v", len(anchors), refused)
 		}
 	}
 }

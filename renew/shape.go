@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"bytes"
 	"cmp"
 
 	"github.com/flowcert/flowcert/deploy"
@@ -15,6 +16,9 @@ type shape struct {
 	format truststore.Format // stores; empty: PEM
 	// also are the formats of stores beside the PEM files.
 	also []truststore.Format
+	// ingress says that an nginx ingress reads the Secret too: it looks for
+	// what it trusts under ca.crt, whatever the resource calls that key.
+	ingress bool
 	// onePassword opens both stores and comes from elsewhere: the Flink operator
 	// knows only one. Empty: two passwords, which lie in the Secret itself.
 	onePassword string
@@ -50,6 +54,9 @@ func wrongFormat(_ *planner, w leafWant, c candidate) verdict {
 		if err != nil || !id.Chain[0].Equal(c.id.Chain[0]) || !sameCertificates(id.Roots, c.id.Roots) {
 			return verdict{reason: "its " + string(f) + " stores are not those of the certificate", keep: true}
 		}
+	}
+	if w.shape.ingress && !bytes.Equal(c.secret.Data[deploy.IngressCA], c.secret.Data[w.shape.data.CA]) {
+		return verdict{reason: deploy.IngressCA + ", which the ingress reads, is not what stands under " + w.shape.data.CA, keep: true}
 	}
 	if w.shape.format != "" && formatOf(c.secret) != w.shape.format {
 		return verdict{reason: "its format is to be " + string(w.shape.format), keep: true, due: true}

@@ -26,6 +26,7 @@ type trustWant struct {
 	password          string              // empty: the one in use, or a new one
 	passwordFrom      *Version            // the Secret that holds a password still to be made
 	referenced        []string
+	holders           []string // resources that restart with a new version
 	faces             []facing
 	adopted           []truststore.Entry // of truststores that were taken over
 }
@@ -101,7 +102,7 @@ func (p *planner) trustSources(w trustWant) []truststore.Source {
 		roots := p.roots(w.slot, w.namespace, w.faces)
 		sources = append(sources, truststore.Source{Name: w.authority, Certificates: slices.DeleteFunc(roots, w.adoptedAlone(p.authority.certificates()))})
 	}
-	sources = append(sources, adoptedSources(w.adopted, certificatesOf(sources))...)
+	sources = append(sources, adoptedSources(w.adopted, allCertificates(sources))...)
 	// Without a name: their aliases are their own SHA-256.
 	return append(sources, truststore.Source{Certificates: w.public})
 }
@@ -109,7 +110,7 @@ func (p *planner) trustSources(w trustWant) []truststore.Source {
 // roots are the authority's, and as long as a server that the client faces
 // still has a leaf in use that they do not verify, those that the client has.
 func (p *planner) roots(client slot, namespace string, faces []facing) []*x509.Certificate {
-	want := p.authority.certificates()
+	want := p.wanted()
 	for _, f := range faces {
 		leaves := map[string][][]*x509.Certificate{f.edge.Server: f.leaves}
 		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {
@@ -155,6 +156,8 @@ func (p *planner) trustFault(w trustWant, s *secrets.Secret, want []truststore.E
 	missing, extra := truststore.Diff(have, want)
 	missing, extra = p.ignoreDrift(w, have, missing, extra)
 	switch {
+	case w.authority != "" && p.authority.pending() && !p.mayLackNewest(w.holders, secrets.Certificates(have)):
+		return "it lacks the new root"
 	case len(missing) > 0:
 		return fmt.Sprintf("it lacks %s", describe(missing))
 	case len(extra) > 0:
@@ -164,16 +167,22 @@ func (p *planner) trustFault(w trustWant, s *secrets.Secret, want []truststore.E
 }
 
 // ignoreDrift leaves out differences that are no reason to restart anything:
-// certificates that have ended, roots that are not needed any more, and a newer bundle of public ones, which comes
-// with the next version.
+// certificates that have ended; and as long as nothing restarts anyway, roots
+// that are not needed any more, a root that an older one vouches for, and a
+// newer bundle of public ones.
 func (p *planner) ignoreDrift(w trustWant, have, missing, extra []truststore.Entry) (m, e []truststore.Entry) {
 	extra = slices.DeleteFunc(slices.Clone(extra), func(x truststore.Entry) bool {
-		return p.expired(x.Certificate) || w.authority != "" && ofSource(x.Alias, w.authority)
+		return p.expired(x.Certificate) || w.authority != "" && ofSource(x.Alias, w.authority) && !p.authority.isLost(x.Certificate) && p.canWait(w.holders)
 	})
+	missing = slices.DeleteFunc(slices.Clone(missing), func(x truststore.Entry) bool {
+		newest := p.authority.signing()
+		return w.authority != "" && newest != nil && x.Certificate.Equal(newest.certificate) && p.mayLackNewest(w.holders, secrets.Certificates(have))
+	})
+	drift := func(x truststore.Entry) bool { return isPublic(x) && p.canWait(w.holders) }
 	if w.publicExact || len(w.public) > 0 != slices.ContainsFunc(have, isPublic) {
 		return missing, extra
 	}
-	return slices.DeleteFunc(slices.Clone(missing), isPublic), slices.DeleteFunc(extra, isPublic)
+	return slices.DeleteFunc(missing, drift), slices.DeleteFunc(extra, drift)
 }
 
 // isPublic tells public certificates by their alias, their own SHA-256: they

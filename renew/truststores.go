@@ -70,7 +70,7 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		slot:      slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore},
 		namespace: namespace, prefix: t.Name, format: t.Format,
 		sources: p.withEarlier(t, namespace, sources), public: p.publicCAs(i), publicExact: t.PublicCAs.File != "",
-		password: password, passwordFrom: from,
+		password: password, passwordFrom: from, faces: p.truststoreFaces(),
 		adopted: p.adoptedEntries(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace, distrusted(t)),
 	}
 	for _, source := range t.Sources {
@@ -78,30 +78,61 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 			w.authority = source.Name
 		}
 	}
-	for _, c := range p.cfg.Certificates {
-		for _, e := range p.edgesToCertificate(c) {
-			w.faces = append(w.faces, facing{e, p.certificateLeaves(c)})
-		}
-	}
-	eps, flinks := p.mounting(t)
-	for _, job := range eps {
-		w.referenced = append(w.referenced, deploy.References(job.resource).TrustStore)
-	}
-	for _, job := range flinks {
-		w.referenced = append(w.referenced, deploy.References(job.resource).TrustStore)
+	mounts := p.mountsIn(namespace, t)
+	for _, m := range mounts {
+		w.referenced = append(w.referenced, m.referenced)
+		w.holders = append(w.holders, m.target)
 	}
 	v, actions := p.trust(w)
 	p.plan.Actions = append(p.plan.Actions, actions...)
+	for _, m := range mounts {
+		if !m.paused && p.single(m.target, *m.trust) {
+			*m.trust, *m.file = p.keepsOwn(w, m, v), secrets.TrustFile(t.Format)
+		}
+	}
+}
+
+// mount is a workload that mounts a truststore.
+type mount struct {
+	target     string
+	paused     bool
+	referenced string // the Secret that it mounts now
+	trust      **Version
+	file       *string
+}
+
+func (p *planner) mountsIn(namespace string, t config.Truststore) []mount {
+	var out []mount
+	eps, flinks := p.mounting(t)
 	for _, job := range eps {
-		if job.config.Namespace == namespace && !job.resource.Paused() && p.single(job.target, job.trust) {
-			job.trust, job.trustFile = v, secrets.TrustFile(t.Format)
+		if job.config.Namespace == namespace {
+			out = append(out, mount{job.target, job.resource.Paused(), deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
 	for _, job := range flinks {
-		if job.config.Namespace == namespace && !job.resource.Paused() && p.single(job.target, job.trust) {
-			job.trust, job.trustFile = v, secrets.TrustFile(t.Format)
+		if job.config.Namespace == namespace {
+			out = append(out, mount{job.target, job.resource.Paused(), deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
+	return out
+}
+
+// keepsOwn is the version for one workload: the one that it mounts, where that
+// will do until it restarts anyway and another workload's restart brings a new
+// one.
+func (p *planner) keepsOwn(w trustWant, m mount, v *Version) *Version {
+	if v.Secret != nil && v.Secret.Name == m.referenced || p.restarting[m.target] {
+		return v
+	}
+	own := p.state.Secrets[secrets.Ref{Namespace: w.namespace, Name: m.referenced}]
+	if own == nil || own.Role() != w.role || own.Target() != w.target {
+		return v
+	}
+	w.holders = []string{m.target}
+	if p.trustFault(w, own, truststore.Entries(p.trustSources(w))) != "" {
+		return v
+	}
+	return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: own}
 }
 
 // single refuses a second truststore: a JVM has one.

@@ -15,7 +15,7 @@ import (
 const passphraseValue = "passphrase"
 
 // userAuthority takes the user's CA from its Secret: ca.crt, tls.crt, tls.key.
-// It signs leaves itself. Whatever would make a client refuse a leaf of it is
+// It signs leaves itself, or an intermediate where one is configured. Whatever would make a client refuse a leaf of it is
 // refused here, each in its own words.
 func (p *planner) userAuthority() {
 	a := &p.authority
@@ -34,7 +34,10 @@ func (p *planner) userAuthority() {
 	top := path[len(path)-1]
 	a.known, a.newest = true, v
 	a.roots = append(a.roots, root{version: v, certificate: top})
-	a.user = &issuer{version: v, end: path[0].NotAfter, chain: path[:len(path)-1], subject: path[0].Subject}
+	a.user = &issuer{version: v, end: path[0].NotAfter, chain: path[:len(path)-1], proofs: []proof{{path: path}}, certificate: path[0]}
+	if len(path) > 1 {
+		a.user.proofs[0].depth = 1 // the CA stands between
+	}
 	for _, c := range path {
 		a.user.end = earlier(a.user.end, c.NotAfter)
 	}
@@ -58,11 +61,18 @@ func (p *planner) userChain(v *Version) (path []*x509.Certificate, hint string, 
 		return nil, "put every certificate up to the self-signed root into ca.crt: OpenSSL and nginx do not stop at a subordinate CA", err
 	}
 	for i, c := range path {
+		below := i // CAs between this one and a leaf
+		if p.intermediateSpec() != nil {
+			below++
+		}
 		switch {
 		case p.expired(c):
 			return nil, "bring a CA that is valid", fmt.Errorf("%q in its chain ended on %s", c.Subject.CommonName, day(c.NotAfter))
-		case i > 0 && (c.MaxPathLen > 0 || c.MaxPathLenZero) && c.MaxPathLen < i-1:
-			return nil, "a CA above allows too few CAs below it; have it issued anew", fmt.Errorf("the pathLen %d of %q is in the way: %d CAs stand below it", c.MaxPathLen, c.Subject.CommonName, i)
+		case (c.MaxPathLen > 0 || c.MaxPathLenZero) && c.MaxPathLen < below && below == 1 && i == 0:
+			return nil, "take authority.secret.intermediate out, so that the CA signs leaves itself, or have it issued without that pathLen",
+				fmt.Errorf("the pathLen %d of %q is in the way: it may have no CA below it, and flowcert.yaml asks for an intermediate", c.MaxPathLen, c.Subject.CommonName)
+		case (c.MaxPathLen > 0 || c.MaxPathLenZero) && c.MaxPathLen < below:
+			return nil, "a CA above allows too few CAs below it; have it issued anew", fmt.Errorf("the pathLen %d of %q is in the way: %d of the CAs that lead to a certificate stand below it", c.MaxPathLen, c.Subject.CommonName, below)
 		}
 		for _, namespace := range p.namespaces() {
 			if err := permits(c, p.allNames(namespace)); err != nil {

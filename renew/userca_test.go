@@ -99,7 +99,7 @@ func TestUserCA(t *testing.T) {
 	rsaRoot := makeCA(t, caTemplate("RSA root"), rsaKey, nil)
 	for name, tt := range map[string]struct {
 		manifest string
-		chain    int // certificates that a server sends
+		chain    int // certificates that a server sends, without an intermediate of ours
 		root     *x509.Certificate
 	}{
 		"a root":                       {root.manifest(t, root.key, root.cert), 1, root.cert},
@@ -108,28 +108,42 @@ func TestUserCA(t *testing.T) {
 		"its chain in any order":       {issuing.manifest(t, issuing.key, root.cert, between.cert), 3, root.cert},
 		"a subordinate below the root": {between.manifest(t, between.key, root.cert), 2, root.cert},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := userSite(t, tt.manifest)
-			s.apply(testNow)
-			id, err := s.version(testNow, "eventProcessing/ea/my-ep", secrets.RoleCertificate).Identity(secrets.DefaultKeys())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(id.Chain) != tt.chain || len(id.Roots) != 1 || !id.Roots[0].Equal(tt.root) {
-				t.Errorf("%d certificates sent, %d roots; want %d and the user's root", len(id.Chain), len(id.Roots), tt.chain)
-			}
-			for _, profile := range []pki.Profile{pki.JVM(), pki.OpenSSL()} {
-				if err := pki.VerifyChain(profile, id.Chain, id.Roots, "ep.example.com", testNow); err != nil {
-					t.Errorf("%s: %v", profile.Name, err)
-				}
-			}
-			if len(id.Chain[0].Subject.Organization) == 0 {
-				t.Error("the leaf does not take the organization of the CA")
-			}
-			if plan := s.plan(testNow.AddDate(0, 1, 0)); len(plan.Actions) > 0 {
-				t.Errorf("a month later: %v", objects(plan))
-			}
-		})
+		for _, own := range []string{"", ", intermediate: {key: {algorithm: ECDSA, size: 256}}", ", intermediate: {nameConstraints: none, key: {algorithm: ECDSA, size: 256}}"} {
+			t.Run(name+own, func(t *testing.T) { testUserCA(t, tt.manifest, own, tt.chain, tt.root) })
+		}
+	}
+}
+
+// testUserCA applies a site under a user's CA, whose intermediate, if it has
+// one, is of our making.
+func testUserCA(t *testing.T, manifest, own string, chain int, root *x509.Certificate) {
+	s := userSite(t, manifest)
+	s.edit("flowcert.yaml", "{name: corporate-ca}", "{name: corporate-ca"+own+"}")
+	s.reload()
+	s.apply(testNow)
+	if own != "" {
+		chain++
+	}
+	id, err := s.version(testNow, "eventProcessing/ea/my-ep", secrets.RoleCertificate).Identity(secrets.DefaultKeys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(id.Chain) != chain || len(id.Roots) != 1 || !id.Roots[0].Equal(root) {
+		t.Errorf("%d certificates sent, %d roots; want %d and the user's root", len(id.Chain), len(id.Roots), chain)
+	}
+	if constrained := len(id.Chain) > 1 && id.Chain[1].PermittedDNSDomainsCritical; own != "" && constrained == strings.Contains(own, "none") {
+		t.Errorf("the intermediate is constrained: %v", constrained)
+	}
+	for _, profile := range []pki.Profile{pki.JVM(), pki.OpenSSL()} {
+		if err := pki.VerifyChain(profile, id.Chain, id.Roots, "ep.example.com", testNow); err != nil {
+			t.Errorf("%s: %v", profile.Name, err)
+		}
+	}
+	if len(id.Chain[0].Subject.Organization) == 0 {
+		t.Error("the leaf does not take the organization of the CA")
+	}
+	if plan := s.plan(testNow.AddDate(0, 1, 0)); len(plan.Actions) > 0 {
+		t.Errorf("a month later: %v", objects(plan))
 	}
 }
 
@@ -190,6 +204,7 @@ func TestUserCARefusals(t *testing.T) {
 		"chain of another":     {sub.manifest(t, sub.key, other.cert), "the chain is incomplete"},
 		"constraints":          {of(makeCA(t, narrow, generate(t), nil)), `name constraints of "Narrow CA" exclude a name`},
 		"ended above":          {subOf(t, makeCA(t, ended, generate(t), nil)), `"Ended CA" in its chain ended`},
+		"pathLen of a root":    {subOf(t, shortRoot), "the pathLen 0 of \"Root for leaves only\" is in the way: 1 of"},
 		"pathLen":              {subOfSub(t, shortRoot), "the pathLen 0 of \"Root for leaves only\" is in the way"},
 		"Ed25519":              {of(edCA), "is an Ed25519 CA"},
 		"no key":               {"apiVersion: v1\nkind: Secret\nmetadata: {name: corporate-ca}\nstringData: {ca.crt: x}\n", "corporate-ca"},
@@ -213,6 +228,21 @@ func TestUserCARefusals(t *testing.T) {
 				t.Error("something was written")
 			}
 		})
+	}
+}
+
+// TestIntermediateUnderUserCARefused: a CA that may have none below it.
+func TestIntermediateUnderUserCARefused(t *testing.T) {
+	short := caTemplate("Root for leaves only")
+	short.MaxPathLenZero = true
+	ca := makeCA(t, short, generate(t), nil)
+	s := userSite(t, ca.manifest(t, ca.key, ca.cert))
+	s.noFaults(s.plan(testNow))
+	s.edit("flowcert.yaml", "{name: corporate-ca}", "{name: corporate-ca, intermediate: {}}")
+	s.reload()
+	faults := s.plan(testNow).Faults
+	if len(faults) != 1 || !strings.Contains(faults[0].Err.Error(), "it may have no CA below it, and flowcert.yaml asks for an intermediate") || !strings.Contains(hintOf(faults[0].Err), "take authority.secret.intermediate out") {
+		t.Errorf("faults %v", faults)
 	}
 }
 

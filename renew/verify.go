@@ -68,6 +68,7 @@ func Verify(cfg *config.Config, state *State) *Report {
 	}
 	p.verifyReferences(r)
 	p.verifyEdges(r)
+	p.verifyUI(r)
 	return r
 }
 
@@ -137,8 +138,8 @@ func (p *planner) verifySecret(s *secrets.Secret) error {
 			return err
 		}
 		return p.verifyIdentity(id)
-	case secrets.RoleCertificate:
-		id, err := s.Identity(p.dataKeys(s))
+	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
+		id, err := p.identityOf(s)
 		if err != nil {
 			return err
 		}
@@ -181,8 +182,14 @@ func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
 // dataKeys are those under which the Secret's reader looks.
 func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
 	for _, r := range p.state.resources {
-		if r.String() == s.Target() && r.Kind == deploy.EventProcessingKind {
+		if r.String() != s.Target() || r.Kind != deploy.EventProcessingKind {
+			continue
+		}
+		switch s.Role() {
+		case secrets.RoleCertificate:
 			return deploy.EventProcessingDataKeys(r)
+		case secrets.RoleUICertificate:
+			return deploy.EventProcessingUIDataKeys(r)
 		}
 	}
 	return secrets.DefaultKeys()
@@ -200,7 +207,7 @@ func (p *planner) verifyIdentity(id secrets.Identity) error {
 	case p.state.Now.Before(leaf.NotBefore):
 		return fmt.Errorf("the certificate is not valid before %s", leaf.NotBefore.UTC().Format(time.RFC3339))
 	case leaf.IsCA:
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: pool(id.Roots), CurrentTime: p.state.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		_, err := leaf.Verify(x509.VerifyOptions{Roots: pool(id.Roots), Intermediates: pool(id.Chain[1:]), CurrentTime: p.state.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 		return err
 	}
 	for _, usage := range leaf.ExtKeyUsage {
@@ -237,6 +244,11 @@ func (p *planner) verifyReferences(r *Report) {
 	for _, job := range p.sortedEventProcessing() {
 		refs := deploy.References(job.resource)
 		check(job.resource, refs.Certificate, "spec.authoring.tls.secretName")
+		check(job.resource, refs.CA, "spec.authoring.tls.caSecretName")
+		check(job.resource, refs.UI, "spec.authoring.tls.ui.secretName")
+		for _, name := range refs.Trusted {
+			check(job.resource, name, "spec.authoring.tls.trustedCertificates")
+		}
 		check(job.resource, refs.FlinkTrust, "spec.flink.tls.secretName")
 		check(job.resource, refs.TrustStore, "volume truststore")
 	}

@@ -22,14 +22,14 @@ type running struct {
 }
 
 // edgesOfWalk are the edges of the walking site: who verifies whom.
-var edgesOfWalk = [][2]string{{"ep", "flink"}, {"operator", "flink"}, {"flink", "flink"}, {"ep", "db"}, {"flink", "db"}}
+var edgesOfWalk = [][2]string{{"ep", "flink"}, {"operator", "flink"}, {"flink", "flink"}, {"ep", "db"}, {"flink", "db"}, {"ingress", "ui"}, {"ep", "ui"}}
 
 const walkConfig = `apiVersion: flowcert.io/v1alpha1
 kind: Config
 namespace: ea
 authority: {secret: {name: corporate-ca}}
 defaults: {key: {algorithm: RSA, size: 2048}}
-eventProcessing: [{name: my-ep}]
+eventProcessing: [{name: my-ep, ui: {}}]
 flinkDeployments: [{name: session}]
 flinkOperator: {namespace: flink}
 truststores:
@@ -59,6 +59,16 @@ func (s *testSite) rolledOut(now time.Time) running {
 	}
 	for _, r := range p.state.resources {
 		refs := deploy.References(r)
+		if ui := secret("ea", refs.UI); ui != nil {
+			id, err := ui.Identity(secrets.DefaultKeys())
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			out.trust["ingress → ui"], out.leaves["ui"] = id.Roots, id.Chain
+			for _, name := range refs.Trusted {
+				out.trust["ep → ui"] = append(out.trust["ep → ui"], anchors(secret("ea", name))...)
+			}
+		}
 		if r.Kind == deploy.EventProcessingKind {
 			out.trust["ep → flink"], out.trust["ep → db"] = anchors(secret("ea", refs.FlinkTrust)), anchors(secret("ea", refs.TrustStore))
 			continue
@@ -95,12 +105,20 @@ func (s *testSite) intact(when string, now time.Time, before, after running) {
 				if anchors == nil || chain == nil {
 					continue
 				}
-				if err := pki.VerifyChain(pki.JVM(), chain, anchors, "", now); err != nil {
+				if err := pki.VerifyChain(verifier(e[0]), chain, anchors, "", now); err != nil {
 					s.t.Errorf("%s: %s, client %s, server %s: %v", when, key, age(i), age(j), err)
 				}
 			}
 		}
 	}
+}
+
+// verifier is how a client of the walk verifies.
+func verifier(client string) pki.Profile {
+	if client == "ingress" {
+		return pki.Nginx()
+	}
+	return pki.JVM()
 }
 
 func age(i int) string { return []string{"before", "after"}[i] }
@@ -109,9 +127,16 @@ func age(i int) string { return []string{"before", "after"}[i] }
 // and walks to the end: apply, stop after every write, roll out, say so, wait.
 // In every mixture of what ran and what starts every edge must hold.
 func TestWalkThroughACAChange(t *testing.T) {
+	t.Run("signing leaves", func(t *testing.T) { walkThroughACAChange(t, walkConfig) })
+	t.Run("signing an intermediate", func(t *testing.T) {
+		walkThroughACAChange(t, strings.Replace(walkConfig, "{name: corporate-ca}", "{name: corporate-ca, intermediate: {key: {algorithm: ECDSA, size: 256}}}", 1))
+	})
+}
+
+func walkThroughACAChange(t *testing.T, configuration string) {
 	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
 	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
-	s := newSite(t, walkConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
+	s := newSite(t, configuration, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
 	s.apply(testNow)
 	ran := s.rolledOut(testNow)
 	for _, e := range edgesOfWalk {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -35,6 +36,35 @@ func Wish(plan *Plan, state *State, target string) ([]*secrets.Secret, error) {
 	if len(marked) == 0 {
 		slices.Sort(known)
 		return nil, Hinted{Err: fmt.Errorf("%s has no certificate to renew", target), Hint: fmt.Sprintf("a target is kind/namespace/name; there is %v", slices.Compact(known))}
+	}
+	return marked, nil
+}
+
+// WishRoot returns the newest root's Secret, marked with the wish that another
+// root follows it now. Of a compromised authority it returns every root's,
+// marked so: none of them is to be trusted any more. A user's CA is an error.
+func WishRoot(cfg *config.Config, state *State, compromised bool) ([]*secrets.Secret, error) {
+	if own := cfg.Authority.Secret; own != nil {
+		return nil, Hinted{
+			Err:  fmt.Errorf("the authority is a CA of yours, secret %s/%s; flowcert cannot make the next one", own.Namespace, own.Name),
+			Hint: "put the new CA into that Secret and run flowcert apply: trust moves first, then the certificates",
+		}
+	}
+	p := newPlanner(cfg, state)
+	p.authority.target = authorityTarget(cfg)
+	if !p.readRoots() {
+		return nil, p.plan.Faults[0].Err
+	}
+	roots := p.authority.roots
+	if len(roots) == 0 {
+		return nil, Hinted{Err: fmt.Errorf("%s has no root yet", p.authority.target), Hint: "run flowcert apply, which makes one"}
+	}
+	if !compromised {
+		return []*secrets.Secret{marking(roots[len(roots)-1].version.Secret, wishAnnotation, state.Now)}, nil
+	}
+	var marked []*secrets.Secret
+	for _, r := range roots {
+		marked = append(marked, marking(r.version.Secret, compromisedAnnotation, state.Now))
 	}
 	return marked, nil
 }

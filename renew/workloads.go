@@ -35,50 +35,15 @@ func (p *planner) planFlink() {
 			namespace: job.config.Namespace, prefix: job.config.Name + "-tls",
 			commonName: job.names[0], names: job.names, usages: mutual, validity: p.cfg.Defaults.Validity.Std(),
 			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
-			referenced: deploy.References(job.resource).FlinkTLS,
-			edges:      p.edgesTo(job),
-			faces:      []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
+			referenced: deploy.References(job.resource).FlinkTLS, holders: []string{job.target},
+			edges: p.edgesTo(job),
+			faces: []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
 		})
 		job.tls = v
 		p.plan.Actions = append(p.plan.Actions, actions...)
 	}
 	if spec := p.cfg.Defaults.FlinkKey(); spec != p.cfg.Defaults.Key && len(p.flinks) > 0 {
 		p.notice("Flink's stores get %s keys: Flink's cipher suites take RSA only", spec)
-	}
-}
-
-// planEventProcessing plans the certificate of every EventProcessing and its
-// copy of Flink's truststore.
-func (p *planner) planEventProcessing() {
-	for _, job := range p.sortedEventProcessing() {
-		if job.names == nil || job.resource.Paused() {
-			continue
-		}
-		refs := deploy.References(job.resource)
-		v, actions := p.leaf(leafWant{
-			slot:      slot{job.target, secrets.RoleCertificate},
-			namespace: job.config.Namespace, prefix: job.config.Name + "-cert",
-			commonName: job.names[0], names: job.names, usages: mutual[:1], validity: p.cfg.Defaults.Validity.Std(),
-			key: p.cfg.Defaults.Key, shape: shape{data: deploy.EventProcessingDataKeys(job.resource)},
-			referenced: []string{refs.Certificate},
-		})
-		job.certificate = v
-		p.plan.Actions = append(p.plan.Actions, actions...)
-		flink := p.flinkOf(job)
-		if flink == nil {
-			p.notice("%s: spec.flink.endpoint names no FlinkDeployment of flowcert.yaml with TLS on its REST endpoint; spec.flink.tls is left alone", job.target)
-			continue
-		}
-		trust, actions := p.trust(trustWant{
-			slot:      slot{job.target, secrets.RoleFlinkTrust},
-			namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
-			format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
-			authority: secrets.RootAlias, referenced: []string{refs.FlinkTrust},
-			faces:   []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
-			adopted: p.adoptedEntries(slot{job.target, secrets.RoleFlinkTrust}, job.config.Namespace, nil),
-		})
-		job.flinkTrust = trust
-		p.plan.Actions = append(p.plan.Actions, actions...)
 	}
 }
 
@@ -175,7 +140,7 @@ func (p *planner) planWiring() {
 		p.wire(job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt})
 	}
 	for _, job := range p.sortedEventProcessing() {
-		p.wire(job.resource, &EventProcessingWiring{Certificate: job.certificate, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt})
+		p.wire(job.resource, &EventProcessingWiring{Certificate: job.certificate, CA: job.ca, UI: job.ui, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt})
 	}
 }
 

@@ -43,14 +43,16 @@ type Role string
 
 // The roles of flowcert's Secrets.
 const (
-	RoleRoot         Role = "root"          // a root's certificate and key
-	RoleIntermediate Role = "intermediate"  // an intermediate's certificate and key
-	RoleCertificate  Role = "certificate"   // a service's certificate in PEM
-	RoleFlinkTLS     Role = "flink-tls"     // Flink's key store and truststore
-	RoleFlinkTrust   Role = "flink-trust"   // Event Processing's copy of Flink's truststore
-	RoleTruststore   Role = "truststore"    // a truststore for databases and other servers
-	RolePassword     Role = "password"      // a generated password
-	RoleOperatorCert Role = "operator-cert" // the Flink operator's stores, read by a fixed name
+	RoleRoot          Role = "root"           // a root's certificate and key
+	RoleIntermediate  Role = "intermediate"   // an intermediate's certificate and key
+	RoleCertificate   Role = "certificate"    // a service's certificate in PEM
+	RoleUICertificate Role = "ui-certificate" // Event Processing's separate UI certificate in PEM
+	RoleCA            Role = "ca"             // an intermediate and its key, for cert-manager to sign with
+	RoleFlinkTLS      Role = "flink-tls"      // Flink's key store and truststore
+	RoleFlinkTrust    Role = "flink-trust"    // Event Processing's copy of Flink's truststore
+	RoleTruststore    Role = "truststore"     // a truststore for databases and other servers
+	RolePassword      Role = "password"       // a generated password
+	RoleOperatorCert  Role = "operator-cert"  // the Flink operator's stores, read by a fixed name
 )
 
 // Ref names a Secret.

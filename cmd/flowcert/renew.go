@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,18 +15,33 @@ import (
 )
 
 func (a *app) renewCommand() *cobra.Command {
-	var simulate bool
+	var simulate, ca, compromised, yes bool
 	cmd := &cobra.Command{
-		Use:   "renew TARGET",
-		Short: "Ask for the renewal of one target's certificates; apply grants it",
+		Use:   "renew TARGET | --ca",
+		Short: "Ask for the renewal of a target's certificates, or of the CA; apply grants it",
 		Long: `Records the wish that the certificates of a target, kind/namespace/name, are
 renewed before they are due. Nothing is renewed by it: run apply, which does so
 once, by the same rules as ever.
 
+With --ca the wish is another root, and every certificate under it. The old root
+vouches for the new one, so every workload restarts once and nobody has to know
+the new root beforehand.
+
+With --compromised the authority's roots are not to be trusted any more, at once:
+nothing vouches for the new one, so trust moves first, then the certificates,
+then the old roots go, with their keys. Between these steps roll the resources
+out and run apply --deployed; rotation.soak does not count. It cannot be taken
+back, so it asks, or wants --yes.
+
 Exit status: 0 the wish is recorded, 1 error; then nothing has been written.`,
-		Example: "  flowcert renew eventProcessing/event-automation/my-ep --dir DIR",
+		Example: "  flowcert renew eventProcessing/event-automation/my-ep --dir DIR\n  flowcert renew --ca --dir DIR",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			switch {
+			case ca && len(args) > 0:
+				return usage(cmd, fmt.Errorf("flowcert renew --ca takes no target, but %q is given", args[0]))
+			case !ca && compromised:
+				return usage(cmd, errors.New("--compromised goes with --ca: of a compromised intermediate the root goes too"))
+			case !ca && len(args) != 1:
 				return usage(cmd, fmt.Errorf("flowcert renew takes one target, but %d are given", len(args)))
 			}
 			return nil
@@ -32,14 +50,37 @@ Exit status: 0 the wish is recorded, 1 error; then nothing has been written.`,
 			if err := a.meant(simulate); err != nil {
 				return err
 			}
+			if ca {
+				return a.wishRoot(cmd.Context(), compromised, yes)
+			}
 			return a.wish(cmd.Context(), args[0])
 		},
 	}
 	simulateFlag(cmd, &simulate)
+	cmd.Flags().BoolVar(&ca, "ca", false, "another root, and everything under it")
+	cmd.Flags().BoolVar(&compromised, "compromised", false, "with --ca: the roots are not to be trusted any more")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
 func (a *app) wish(ctx context.Context, target string) error {
+	return a.record(ctx, target, "", func(_ *site, state *renew.State, plan *renew.Plan) ([]*secrets.Secret, error) {
+		return renew.Wish(plan, state, target)
+	})
+}
+
+func (a *app) wishRoot(ctx context.Context, compromised, yes bool) error {
+	question := ""
+	if compromised && !yes {
+		question = "Every root of the authority is to be distrusted and its key removed, which cannot be taken back."
+	}
+	return a.record(ctx, "the CA", question, func(s *site, state *renew.State, _ *renew.Plan) ([]*secrets.Secret, error) {
+		return renew.WishRoot(s.cfg, state, compromised)
+	})
+}
+
+// record marks Secrets with a wish; a question is asked first, unless empty.
+func (a *app) record(ctx context.Context, target, question string, find func(*site, *renew.State, *renew.Plan) ([]*secrets.Secret, error)) error {
 	s, unlock, err := a.openLocked()
 	if err != nil {
 		return err
@@ -52,9 +93,14 @@ func (a *app) wish(ctx context.Context, target string) error {
 	if len(plan.Faults) > 0 {
 		return a.refuse(plan)
 	}
-	marked, err := renew.Wish(plan, state, target)
+	marked, err := find(s, state, plan)
 	if err != nil {
 		return err
+	}
+	if question != "" {
+		if err := a.confirm(question); err != nil {
+			return err
+		}
 	}
 	if err := a.mark(ctx, s, marked); err != nil {
 		return err
@@ -67,6 +113,23 @@ func (a *app) wish(ctx context.Context, target string) error {
 		return a.printJSON(out)
 	}
 	a.print("%s is to be renewed; to do it: %s\n", target, a.line("apply"))
+	return nil
+}
+
+// confirm asks on a terminal; elsewhere nobody can answer, and it is refused.
+func (a *app) confirm(question string) error {
+	f, ok := a.stdin.(*os.File)
+	if !ok {
+		return hinted(errors.New(question), "add --yes if that is meant")
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return hinted(errors.New(question), "add --yes if that is meant")
+	}
+	fmt.Fprintf(a.stderr, "%s Go on? [yes/no] ", question)
+	answer, _ := bufio.NewReader(f).ReadString('\n')
+	if strings.TrimSpace(answer) != "yes" {
+		return hinted(errors.New("not confirmed; nothing was written"), "answer yes, or add --yes")
+	}
 	return nil
 }
 

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"kept":      cmdKept,
 			"mode":      cmdMode,
 			"newer":     cmdNewer,
+			"secretof":  cmdSecretOf,
 			"site":      cmdSite,
 			"snapshot":  cmdSnapshot,
 			"sparse":    cmdSparse,

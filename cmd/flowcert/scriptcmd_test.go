@@ -331,6 +331,26 @@ func cmdNewer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// cmdSecretOf is `secretof DIR MANIFEST PATH KEY OUT`: it writes to OUT what the
+// Secret holds under KEY whose name stands at PATH in MANIFEST.
+func cmdSecretOf(ts *testscript.TestScript, _ bool, args []string) {
+	path, err := yamledit.ParsePath(args[2])
+	ts.Check(err)
+	obj, err := yamledit.Decode([]byte(ts.ReadFile(args[1])))
+	ts.Check(err)
+	name, _ := yamledit.Get(obj, path)
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "secrets", "*."+fmt.Sprint(name)+".yaml"))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%d manifests of %v", len(files), name)
+	}
+	parsed, err := secrets.Parse([]byte(ts.ReadFile(files[0])))
+	ts.Check(err)
+	value, err := parsed[0].Get(args[3])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[4]), value, 0o600))
+}
+
 // cmdWaitFor is `waitfor FILE`: until the file is there.
 func cmdWaitFor(ts *testscript.TestScript, _ bool, args []string) {
 	for range 3000 {
