@@ -92,6 +92,8 @@ type Conflict struct {
 	Path     yamledit.Path
 	Problem  string // what is there, in a clause; never a password
 	Hint     string // what to do about it
+	// Adoptable: flowcert can take the value over, and what it refers to.
+	Adoptable bool
 }
 
 func (c Conflict) Error() string {

@@ -18,6 +18,8 @@ type editor struct {
 	dropped   map[string]any // the object less what drop has removed so far
 	edits     []yamledit.Edit
 	source    []byte // what the edits make of the resource's own text
+	claims    []Claim
+	adopt     bool // what somebody else set is taken over
 	conflicts []Conflict
 	notices   []string
 }
@@ -25,10 +27,12 @@ type editor struct {
 // Result is what a resource needs.
 type Result struct {
 	Edits []yamledit.Edit
-	// Source is what [Rewrite] makes of the resource's text with Edits; nil where
-	// there are none, or the resource has no text.
+	// Source is what [Rewrite] makes of the resource's text with Edits and Claims;
+	// nil where there are none, or the resource has no text.
 	Source    []byte
 	Conflicts []Conflict
+	// Claims are values of somebody else's that are taken over.
+	Claims []Claim
 	// Notices are worth a person's attention and change nothing.
 	Notices []string
 }
@@ -50,18 +54,18 @@ func (e *editor) result() Result {
 		e.tryOut()
 	}
 	if len(e.conflicts) > 0 {
-		e.edits, e.source = nil, nil
+		e.edits, e.source, e.claims = nil, nil, nil
 	}
-	return Result{Edits: e.edits, Source: e.source, Conflicts: e.conflicts, Notices: e.notices}
+	return Result{Edits: e.edits, Source: e.source, Claims: e.claims, Conflicts: e.conflicts, Notices: e.notices}
 }
 
 // tryOut makes the edits: a resource that cannot be edited is refused before its
 // Secrets are made.
 func (e *editor) tryOut() {
-	if e.edited() == nil || e.resource.Source == nil || len(e.edits) == 0 {
+	if e.edited() == nil || e.resource.Source == nil || len(e.edits)+len(e.claims) == 0 {
 		return
 	}
-	source, err := rewrite(e.resource, e.edits)
+	source, err := rewrite(e.resource, e.edits, e.claims)
 	if err == nil {
 		e.source = source
 		return
@@ -130,6 +134,7 @@ type wish struct {
 	want   any
 	hint   string // what to do about a value of somebody else
 	secret bool   // no message shows what is there
+	stays  bool   // what somebody else decided is not taken over
 
 	// equal says that what is there does as well; nil: the same value.
 	equal func(current string) bool
@@ -153,14 +158,19 @@ func (e *editor) fulfil(w wish) {
 	scalar := isScalar(current)
 	switch {
 	case ok && (same(current, w.want) || w.equal != nil && scalar && w.equal(text(current))):
-		return
+		if e.adopt && !w.stays && !e.record.wrote(w.path, current) {
+			e.claim(w.path, current)
+		}
 	case free(current, ok), e.record.wrote(w.path, current),
 		w.ours != nil && scalar && w.ours(text(current)):
 		e.edit(w.path, w.want)
+	case e.adopt && !w.stays:
+		e.claim(w.path, current)
+		e.edit(w.path, w.want)
 	case w.secret:
-		e.conflict(w.path, "is set, not by flowcert", w.hint)
+		e.somebodyElses(w.path, "is set, not by flowcert", w.hint, !w.stays)
 	default:
-		e.conflict(w.path, fmt.Sprintf("is %s, not set by flowcert", show(current)), w.hint)
+		e.somebodyElses(w.path, fmt.Sprintf("is %s, not set by flowcert", show(current)), w.hint, !w.stays)
 	}
 }
 
@@ -212,6 +222,15 @@ func (e *editor) conflict(p yamledit.Path, problem, hint string) {
 		}
 	}
 	e.conflicts = append(e.conflicts, Conflict{Resource: e.resource, Path: p, Problem: problem, Hint: hint})
+}
+
+// somebodyElses is a conflict that taking the value over may end.
+func (e *editor) somebodyElses(p yamledit.Path, problem, hint string, adoptable bool) {
+	n := len(e.conflicts)
+	e.conflict(p, problem, hint)
+	for i := range e.conflicts[n:] {
+		e.conflicts[n+i].Adoptable = adoptable
+	}
 }
 
 func (e *editor) notice(format string, args ...any) {

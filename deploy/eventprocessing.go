@@ -24,6 +24,7 @@ type EventProcessingWiring struct {
 	FlinkTrust  *FlinkTrust // spec.flink.tls
 	TrustStore  *TrustStore // JVM truststore of the backend container
 	Root        string      // fingerprint for RootAnnotation
+	Adopt       bool        // what others set in these fields is taken over
 }
 
 // FlinkTrust is the JKS truststore with which Event Processing verifies Flink's
@@ -37,6 +38,7 @@ type FlinkTrust struct {
 // (events.ibm.com/v1beta1) as wanted.
 func EventProcessing(r Resource, w EventProcessingWiring) Result {
 	e := newEditor(r)
+	e.adopt = w.Adopt
 	if w.Root != "" {
 		e.annotate(RootAnnotation, w.Root)
 	}

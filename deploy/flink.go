@@ -23,6 +23,7 @@ type FlinkWiring struct {
 	TLS        *FlinkTLS
 	TrustStore *TrustStore // JVM truststore of JobManager and TaskManagers
 	Root       string      // fingerprint for RootAnnotation
+	Adopt      bool        // what others set in these fields is taken over
 }
 
 // FlinkTLS is the key store and truststore of Flink's own endpoints.
@@ -40,6 +41,7 @@ type FlinkTLS struct {
 // documentation, "SSL Setup".
 func FlinkDeployment(r Resource, w FlinkWiring) Result {
 	e := newEditor(r)
+	e.adopt = w.Adopt
 	c, err := readConf(r)
 	if err != nil {
 		e.conflict(flinkConfiguration, err.Error(), "write spec.flinkConfiguration as a mapping")
@@ -65,14 +67,15 @@ type flinkEditor struct {
 }
 
 func (f flinkEditor) tls(t FlinkTLS, withTrustStore bool) {
-	dir := f.storeDir(withTrustStore)
+	dir := f.storeDir()
+	f.storeDirFree(dir, withTrustStore)
 	for _, channel := range t.channels() { // before anything is set below the mappings that go
 		f.channelStores(channel)
 		f.channelTypes(channel, t)
 	}
 	for _, channel := range t.channels() {
 		f.put("security.ssl."+channel+".enabled", wish{
-			want: "true", hint: "remove the key, or set tls in flowcert.yaml to leave this channel alone",
+			want: "true", stays: true, hint: "remove the key, or set tls in flowcert.yaml to leave this channel alone",
 			equal: func(current string) bool { return strings.EqualFold(current, "true") },
 		})
 	}
@@ -83,6 +86,7 @@ func (f flinkEditor) tls(t FlinkTLS, withTrustStore bool) {
 	f.put("security.ssl.keystore-password", wish{want: t.StorePassword, hint: hint, secret: true})
 	f.put("security.ssl.key-password", wish{want: t.StorePassword, hint: hint, secret: true})
 	f.algorithms()
+	f.claimStores(t, dir)
 	f.mountSecret(t.Secret, dir)
 	f.foreignMounts(dir)
 	f.tlsNotices(t)
@@ -116,20 +120,24 @@ func (f flinkEditor) at(key string) (yamledit.Path, bool) {
 	return p, true
 }
 
+const keyStoreKey = "security.ssl.keystore"
+
 // storeDir is where the author expects the stores, if the file name fits.
-func (f flinkEditor) storeDir(withTrustStore bool) string {
-	const key = "security.ssl.keystore"
-	at, _ := f.conf.get(key)
+func (f flinkEditor) storeDir() string {
+	at, _ := f.conf.get(keyStoreKey)
 	if !path.IsAbs(at) || Placeholder(at) || !storeFile(path.Base(at), "keystore.jks") {
 		return flinkTLSDir
 	}
-	dir := path.Dir(path.Clean(at))
-	if hides(dir) || withTrustStore && dir == flinkCertsDir {
-		p, _ := f.conf.where(key)
+	return path.Dir(path.Clean(at))
+}
+
+// storeDirFree refuses a folder in which the stores would hide other files.
+func (f flinkEditor) storeDirFree(dir string, withTrustStore bool) {
+	if dir != flinkTLSDir && (hides(dir) || withTrustStore && dir == flinkCertsDir) {
+		p, _ := f.conf.where(keyStoreKey)
 		f.conflict(p, fmt.Sprintf("is in %s, where flowcert's Secret would be mounted over other files", dir),
 			"remove the key: flowcert mounts the stores at "+flinkTLSDir)
 	}
-	return dir
 }
 
 // storeFile reports whether base is the file, in either format.
@@ -173,9 +181,12 @@ func (f flinkEditor) channelStores(channel string) {
 		if strings.HasSuffix(k, "-password") {
 			free = unsetText
 		}
-		if p, _, ok := f.channelKey(channel, k, free); ok {
-			f.conflict(p, "is set for one channel and would override security.ssl."+k+", which flowcert sets",
-				"remove the key to hand this channel to flowcert, or set tls: {"+channel+": false} in flowcert.yaml")
+		switch p, _, ok := f.channelKey(channel, k, free); {
+		case ok && f.adopt:
+			f.remove(p, flinkConfiguration)
+		case ok:
+			f.somebodyElses(p, "is set for one channel and would override security.ssl."+k+", which flowcert sets",
+				"remove the key to hand this channel to flowcert, or set tls: {"+channel+": false} in flowcert.yaml", true)
 		}
 	}
 }
@@ -252,7 +263,7 @@ func (f flinkEditor) tlsNotices(t FlinkTLS) {
 func (f flinkEditor) trustStore(t TrustStore) {
 	file := path.Join(flinkCertsDir, t.File)
 	for _, name := range sharedOptionKeys {
-		f.sharedOptions(name, file)
+		f.sharedOptions(name, file, t.Password)
 	}
 	for _, role := range []string{"taskmanager", "jobmanager"} {
 		if p, ok := f.at("env.java.opts." + role); ok {
@@ -263,8 +274,9 @@ func (f flinkEditor) trustStore(t TrustStore) {
 	f.podTemplate(t)
 }
 
-// sharedOptions refuses options for every JVM that name another truststore.
-func (f flinkEditor) sharedOptions(name, file string) {
+// sharedOptions refuses options for every JVM that name another truststore; those
+// that flowcert took over it keeps in step with the ones that it sets.
+func (f flinkEditor) sharedOptions(name, file, password string) {
 	v, _ := f.conf.get(name)
 	p, ok := f.at(name)
 	if v == "" || !ok {
@@ -275,9 +287,14 @@ func (f flinkEditor) sharedOptions(name, file string) {
 		return // the JVM's to refuse
 	}
 	for _, o := range options {
-		if o.name == trustStoreOption || o.name == trustStorePasswordOption {
-			f.conflict(p, "sets "+o.name+", not by flowcert", foreignOptionHint)
+		if o.name != trustStoreOption && o.name != trustStorePasswordOption {
+			continue
 		}
+		if f.adopt || f.record.wroteWord(p, o.word()) {
+			f.setTrustOptions(p, file, password)
+			return
+		}
+		f.somebodyElses(p, "sets "+o.name+", not by flowcert", foreignOptionHint, true)
 	}
 	f.storeType(p, v, file)
 }

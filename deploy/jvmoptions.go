@@ -82,16 +82,34 @@ func (e *editor) setTrustOptions(p yamledit.Path, file, password string) {
 		return
 	}
 	current := text(v)
+	if e.adopt {
+		e.claimTrustOptions(p, current)
+	}
 	changed, problem, hint := withOptions(current, wanted, func(o option) bool {
 		return e.record.wroteWord(p, o.word())
 	})
 	switch {
 	case problem != "":
-		e.conflict(p, problem, hint)
+		e.somebodyElses(p, problem, hint, hint == foreignOptionHint)
 	case changed != current:
 		e.edit(p, changed)
 	}
 	e.storeType(p, current, file)
+}
+
+// claimTrustOptions takes over the options at p that name a truststore.
+func (e *editor) claimTrustOptions(p yamledit.Path, list string) {
+	options, err := splitOptions(list)
+	if err != nil {
+		return // withOptions refuses it
+	}
+	var words []string
+	for _, o := range options {
+		if o.name == trustStoreOption || o.name == trustStorePasswordOption {
+			words = append(words, o.word())
+		}
+	}
+	e.claimWords(p, words)
 }
 
 // withOptions replaces or appends the wanted options. A value that is not ours

@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -63,7 +64,7 @@ func (f flinkEditor) mountAmong(w wish, ours pair) {
 		case mine, Placeholder(was.secret) && (was.dir == ours.dir || Placeholder(was.dir)):
 			place = i
 		case was.dir == ours.dir:
-			f.conflict(w.path, fmt.Sprintf("mounts secret %q at %s, not by flowcert", was.secret, was.dir), w.hint)
+			f.somebodyElses(w.path, fmt.Sprintf("mounts secret %q at %s, not by flowcert", was.secret, was.dir), w.hint, true)
 			return
 		case was.secret == ours.secret:
 			f.conflict(w.path, fmt.Sprintf("mounts secret %q at %s, not by flowcert", was.secret, was.dir), w.hint)
@@ -83,6 +84,25 @@ func (f flinkEditor) mountAmong(w wish, ours pair) {
 		texts[place] = strings.Replace(texts[place], body, ours.word(), 1)
 	}
 	f.edit(w.path, strings.Join(texts, ","))
+}
+
+// claimStores takes over, where that is wanted, the mount at dir of the Secret
+// that holds the stores in use.
+func (f flinkEditor) claimStores(t FlinkTLS, dir string) {
+	p, ok := f.at(kubernetesSecrets)
+	if !ok || !f.adopt {
+		return
+	}
+	stores, _ := ForeignFlinkTLS(f.resource, t)
+	list, _ := f.conf.get(kubernetesSecrets)
+	for _, s := range strings.Split(list, ",") {
+		was := parsePair(s)
+		if was.dir == dir && slices.ContainsFunc(stores, func(s ForeignFlinkStores) bool {
+			return s.KeyStore.Secret == was.secret || s.Trust.Secret == was.secret
+		}) {
+			f.claimWords(p, []string{was.word()})
+		}
+	}
 }
 
 // foreignPair refuses a pair that is mounted where the truststore goes.

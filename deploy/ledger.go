@@ -48,6 +48,9 @@ func readLedger(r Resource) (ledger, error) {
 	}
 	for _, e := range l {
 		for _, p := range []string{e.Path, e.path()} {
+			if p == "" && e.Edit != "" {
+				continue // a claim
+			}
 			if parsed, err := yamledit.ParsePath(p); err != nil || len(parsed) == 0 {
 				return nil, fmt.Errorf("annotation %s holds %q, which is not a path", EditsAnnotation, p)
 			}

@@ -36,7 +36,7 @@ var (
 // the roles' own. What is there already stays where it is.
 func (f flinkEditor) podTemplate(t TrustStore) {
 	for _, where := range f.homes() {
-		try := editor{resource: f.resource, record: f.record}
+		try := editor{resource: f.resource, record: f.record, adopt: f.adopt}
 		for _, root := range where.mounts {
 			try.mount(under(root, templateMounts...), flinkCertsDir)
 		}
@@ -50,6 +50,7 @@ func (f flinkEditor) podTemplate(t TrustStore) {
 		}
 		if f.mergesCleanly(after, t) {
 			f.edits = append(f.edits, try.edits...)
+			f.claims = append(f.claims, try.claims...)
 			return
 		}
 	}

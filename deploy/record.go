@@ -105,7 +105,7 @@ func (w pass) stillOurs(h entry, made yamledit.Path, v any, rel yamledit.Path) [
 // latest is the latest entry at or above p, and its path; -1 if there is none.
 func (pass) latest(l ledger, p yamledit.Path) (int, yamledit.Path) {
 	for i, h := range slices.Backward(l) {
-		if made, err := yamledit.ParsePath(h.Path); err == nil && within(p, made) {
+		if made, err := yamledit.ParsePath(h.Path); err == nil && !h.claimed() && within(p, made) {
 			return i, made
 		}
 	}

@@ -15,19 +15,19 @@ const unwritten = "-"
 
 // Rewrite carries out edits on the resource's own bytes and records in
 // EditsAnnotation how to take them back. Every byte that is not part of an edit
-// stays. Without edits the source comes back as it is.
-func Rewrite(r Resource, edits []yamledit.Edit) ([]byte, error) {
-	if len(edits) == 0 {
+// stays. Without edits and claims the source comes back as it is.
+func Rewrite(r Resource, edits []yamledit.Edit, claims ...Claim) ([]byte, error) {
+	if len(edits)+len(claims) == 0 {
 		return r.Source, nil
 	}
-	source, err := rewrite(r, edits)
+	source, err := rewrite(r, edits, claims)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Where(), err)
 	}
 	return source, nil
 }
 
-func rewrite(r Resource, edits []yamledit.Edit) ([]byte, error) {
+func rewrite(r Resource, edits []yamledit.Edit, claims []Claim) ([]byte, error) {
 	record, err := readLedger(r)
 	if err != nil {
 		return nil, err
@@ -50,6 +50,9 @@ func rewrite(r Resource, edits []yamledit.Edit) ([]byte, error) {
 	}
 	if own := len(all) - len(edits); own > 0 {
 		w.record, undos = pass{}.entries(all[:own], undos[:own]), undos[own:]
+	}
+	for _, c := range claims {
+		w.record = append(w.record, c.entry())
 	}
 	return withRecord(source, w, w.entries(edits, undos))
 }
@@ -167,7 +170,7 @@ func (l ledger) withoutOurWords(source []byte, u yamledit.Undo) (out []byte, who
 		return nil, false, err
 	}
 	list, ok := wordsAt(p)
-	if !ok {
+	if !ok || l.claimedAt(p) { // taken out, flowcert's words would not leave what was there
 		return source, false, nil
 	}
 	obj, err := yamledit.Decode(source)

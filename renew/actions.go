@@ -100,6 +100,7 @@ type Rewire struct {
 	Resource deploy.Resource
 	Wiring   Wiring
 	Preview  []yamledit.Edit // with names that are still to be known in place
+	Claims   []deploy.Claim  // values of others' that are taken over
 	Because  string
 	Restarts string
 }
@@ -203,11 +204,12 @@ type Wiring interface {
 type EventProcessingWiring struct {
 	Certificate, CA, UI, FlinkTrust, Trust *Version
 	TrustFile                              string
+	Adopt                                  bool
 }
 
 // Edits implements Wiring.
 func (w *EventProcessingWiring) Edits(r deploy.Resource, root string) deploy.Result {
-	d := deploy.EventProcessingWiring{Root: root, TrustStore: trustStore(w.Trust, w.TrustFile)}
+	d := deploy.EventProcessingWiring{Root: root, Adopt: w.Adopt, TrustStore: trustStore(w.Trust, w.TrustFile)}
 	if w.Certificate != nil {
 		d.Certificate = w.Certificate.Name()
 	}
@@ -232,11 +234,12 @@ type FlinkWiring struct {
 	TLS, Trust *Version
 	Config     config.FlinkTLS
 	TrustFile  string
+	Adopt      bool
 }
 
 // Edits implements Wiring.
 func (w *FlinkWiring) Edits(r deploy.Resource, root string) deploy.Result {
-	d := deploy.FlinkWiring{Root: root, TrustStore: trustStore(w.Trust, w.TrustFile)}
+	d := deploy.FlinkWiring{Root: root, Adopt: w.Adopt, TrustStore: trustStore(w.Trust, w.TrustFile)}
 	if w.TLS != nil {
 		d.TLS = &deploy.FlinkTLS{
 			Secret: w.TLS.Name(), Rest: w.Config.Rest, Internal: w.Config.Internal,

@@ -22,7 +22,7 @@ import (
 // need them. done is called after each action. A plan with faults is not for this function: the
 // caller decides what they stop.
 func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done func(Action)) error {
-	if err := store.Prepare(rewritten(plan)); err != nil {
+	if err := store.Prepare(rewritten(plan), asides(plan)...); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -321,7 +321,7 @@ func (a *Rewire) run(ctx context.Context, r *runner) error {
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]
 	}
-	if len(result.Edits) == 0 {
+	if len(result.Edits)+len(result.Claims) == 0 {
 		return nil
 	}
 	return r.store.WriteResource(ctx, a.Resource, result.Source)

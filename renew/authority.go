@@ -209,7 +209,7 @@ func (p *planner) evidence() string {
 	}
 	var made []string
 	for k, versions := range p.state.versions {
-		if k.role != secrets.RolePassword && k.role != secrets.RoleTruststore {
+		if k.role != secrets.RolePassword && k.role != secrets.RoleTruststore && k.role != secrets.RoleAdopted {
 			for _, s := range versions {
 				made = append(made, s.Ref.String())
 			}

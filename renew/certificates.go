@@ -35,7 +35,7 @@ func (p *planner) planCertificates() {
 		}
 		if c.Naming == config.Fixed {
 			w.fixedName = c.SecretName
-			if p.taken(target, secrets.Ref{Namespace: c.Namespace, Name: c.SecretName}) {
+			if p.takenFixed(w.slot, secrets.Ref{Namespace: c.Namespace, Name: c.SecretName}) {
 				continue
 			}
 		}
@@ -78,7 +78,7 @@ func (p *planner) certificateLeaves(c config.Certificate) [][]*x509.Certificate 
 			out = append(out, chain)
 		}
 	}
-	return out
+	return append(out, p.adoptedLeaves(slot{c.Target().String(), secrets.RoleCertificate}, c.Namespace)...)
 }
 
 // edgesToCertificate lists the workloads that reach the certificate's server by

@@ -47,7 +47,7 @@ func (p *planner) trustInUse(k slot, namespace string) []Trust {
 			out = append(out, Trust{Version: s.Name, Anchors: secrets.Certificates(entries)})
 		}
 	}
-	return out
+	return append(out, p.adoptedTrust(k, namespace)...)
 }
 
 // leavesInUse are the chains of every version that a FlinkDeployment may still
@@ -59,7 +59,7 @@ func (p *planner) leavesInUse(job *flinkJob) [][]*x509.Certificate {
 			out = append(out, id.Chain)
 		}
 	}
-	return out
+	return append(out, p.adoptedLeaves(slot{job.target, secrets.RoleFlinkTLS}, job.config.Namespace)...)
 }
 
 // formatOf is the format of the stores that a Secret holds.

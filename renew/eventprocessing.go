@@ -148,7 +148,8 @@ func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 		namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
 		format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
 		authority: secrets.RootAlias, referenced: []string{deploy.References(job.resource).FlinkTrust}, holders: []string{job.target},
-		faces: []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
+		faces:   []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
+		adopted: p.adoptedEntries(slot{job.target, secrets.RoleFlinkTrust}, job.config.Namespace, nil),
 	})
 	p.plan.Actions = append(p.plan.Actions, actions...)
 	return trust
@@ -163,7 +164,7 @@ func (p *planner) servedInUse(k slot, namespace string) [][]*x509.Certificate {
 			out = append(out, id.Chain)
 		}
 	}
-	return out
+	return append(out, p.adoptedLeaves(k, namespace)...)
 }
 
 // nameEventProcessing finds the names of an EventProcessing's certificates.

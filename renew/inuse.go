@@ -44,7 +44,7 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 func (p *planner) whatNext(version string) string {
 	for _, versions := range p.state.versions {
 		for _, s := range versions {
-			if until, said := p.soaksUntil(s); s.Name == version && said {
+			if until, said := p.soaksUntil(s); (s.Name == version || slices.Contains(s.Originals(), version)) && said {
 				return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
 			}
 		}
@@ -130,6 +130,9 @@ func Deployed(state *State) []*secrets.Secret {
 	var out []*secrets.Secret
 	references := state.references()
 	for _, s := range Removable(state) {
+		if s.Role() == secrets.RoleAdopted && s.Annotations[deployedAnnotation] == "" && state.succeeded(s) {
+			out = append(out, marking(s, deployedAnnotation, state.Now))
+		}
 		if !slices.Contains(versionRoles, s.Role()) || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}

@@ -55,6 +55,8 @@ type candidate struct {
 	secret *secrets.Secret
 	id     secrets.Identity
 	err    error
+	// adopted: it is somebody else's, and may stay in no Secret but one of ours.
+	adopted bool
 }
 
 // mutual are the usages of a peer that is client and server, as every pod of
@@ -96,6 +98,9 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	if best != nil {
 		if refused := p.forbidsSwitch(w, best); refused != "" {
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: refused})
+			if verdicts[0].adopted {
+				return p.trustFirst(w, verdicts)
+			}
 			return p.stay(w, verdicts[0].candidate, verdicts[0].reason), nil
 		}
 		v := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: best.secret}
@@ -111,7 +116,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 		return p.stay(w, verdicts[0].candidate, verdicts[0].reason), nil
 	}
 	reason, keep := firstReason(verdicts)
-	roots := p.roots(w.slot, w.namespace, w.faces)
+	roots := p.leafRoots(w)
 	if keep != nil {
 		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
 	}
@@ -122,24 +127,35 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 		var blocked string
 		if end, blocked = p.permitted(w, i, end, current); blocked != "" {
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
-			if current.err != nil {
-				return p.stay(w, current, reason), nil
-			}
-			if ready, ok := trusting(verdicts, current, roots); ok && !p.authority.pending() {
-				return p.stay(w, ready, reason), nil
-			}
-			// Trust comes first: the same leaf, with the new roots beside the old.
-			return p.newLeaf(w, verdicts, "the new root has to be trusted first", &current.id, &issuer{}, appendNew(roots, current.id.Roots), current.id.Chain[0].NotAfter)
+			return p.trustFirst(w, verdicts)
 		}
 	}
 	return p.newLeaf(w, verdicts, reason, nil, i, roots, end)
+}
+
+// trustFirst keeps the leaf in use, in a version that has every root beside it.
+func (p *planner) trustFirst(w leafWant, verdicts []judged) (*Version, []Action) {
+	current, reason, roots := verdicts[0].candidate, verdicts[0].reason, p.leafRoots(w)
+	if current.err != nil {
+		return p.stay(w, current, reason), nil
+	}
+	if ready, ok := trusting(verdicts, current, roots); ok && !p.authority.pending() {
+		return p.stay(w, ready, reason), nil
+	}
+	// The same leaf, with the new roots beside the old.
+	return p.newLeaf(w, verdicts, "the new root has to be trusted first", &current.id, &issuer{}, appendNew(roots, current.id.Roots), current.id.Chain[0].NotAfter)
+}
+
+// leafRoots are what is trusted beside a leaf.
+func (p *planner) leafRoots(w leafWant) []*x509.Certificate {
+	return appendNew(p.roots(w.slot, w.namespace, w.faces), secrets.Certificates(p.adoptedEntries(w.slot, w.namespace, nil)))
 }
 
 // trusting finds a version of the leaf in use that has every root beside it: the
 // one in use, or one that a crash left before it was switched to.
 func trusting(verdicts []judged, current candidate, roots []*x509.Certificate) (candidate, bool) {
 	for _, j := range verdicts {
-		if j.err == nil && j.id.Chain[0].Equal(current.id.Chain[0]) && len(appendNew(j.id.Roots, roots)) == len(j.id.Roots) {
+		if j.err == nil && !j.adopted && j.id.Chain[0].Equal(current.id.Chain[0]) && len(appendNew(j.id.Roots, roots)) == len(j.id.Roots) {
 			return j.candidate, true
 		}
 	}
@@ -233,6 +249,7 @@ type judged struct {
 // judge looks at every version there is, those in use first, and returns the
 // first without a fault.
 func (p *planner) judge(w leafWant) (best *candidate, rest []judged) {
+	rest = p.judgeAdopted(w)
 	for _, s := range p.inOrder(w) {
 		if s.Annotations[deployedAnnotation] != "" && w.fixedName == "" && !slices.Contains(w.referenced, s.Name) {
 			continue // given up for good: its word must not hold for another life

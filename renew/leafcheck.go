@@ -142,7 +142,7 @@ func wrongRoots(p *planner, w leafWant, c candidate) verdict {
 	if len(appendNew(want, c.id.Roots)) == len(want) {
 		return verdict{}
 	}
-	want = p.roots(w.slot, w.namespace, w.faces)
+	want = p.leafRoots(w)
 	for _, r := range c.id.Roots {
 		switch {
 		case slices.ContainsFunc(want, r.Equal):

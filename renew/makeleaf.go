@@ -49,6 +49,9 @@ var ourKeys = []string{
 	secrets.KeyStoreFile(truststore.JKS), secrets.KeyStoreFile(truststore.PKCS12), secrets.TrustFile(truststore.JKS), secrets.TrustFile(truststore.PKCS12),
 }
 
+// lastApplied is kubectl's copy of a manifest, of a Secret with all that it held.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
 // keepOthers takes over, into a Secret that is updated in place, what others put
 // there, and the chain that it held: it may still be served.
 func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
@@ -63,7 +66,7 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 		}
 	}
 	for k, v := range old.Annotations {
-		if !strings.HasPrefix(k, "flowcert.io/") {
+		if !strings.HasPrefix(k, "flowcert.io/") && k != lastApplied {
 			s.Annotations[k] = v
 		}
 	}

@@ -29,6 +29,8 @@ type State struct {
 	// PublicCAs are the public certificates of a truststore, by its place in the
 	// configuration.
 	PublicCAs map[int]Source
+	// Adopt: what others set and made may be taken over. The caller sets it.
+	Adopt bool
 	// Broken are files and objects that could not be read.
 	Broken []error
 

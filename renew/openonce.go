@@ -13,13 +13,13 @@ import (
 // at its ends anew, and to open one takes as long as to verify a chain. What it
 // returns is not to be changed.
 type openOnce struct {
-	stores map[storeKey]onceStores
-	trust  map[storeKey]onceTrust
+	stores map[onceKey]onceStores
+	trust  map[onceKey]onceTrust
 	known  map[string]*x509.Certificate // by their bytes: the same issuers are beside many leaves
 }
 
-// storeKey is a Secret, and how it was opened: another password, another answer.
-type storeKey struct {
+// onceKey is a Secret, and how it was opened: another password, another answer.
+type onceKey struct {
 	secret     *secrets.Secret
 	format     truststore.Format
 	key, trust string
@@ -36,12 +36,12 @@ type onceTrust struct {
 }
 
 func newOpenOnce() openOnce {
-	return openOnce{stores: map[storeKey]onceStores{}, trust: map[storeKey]onceTrust{}, known: map[string]*x509.Certificate{}}
+	return openOnce{stores: map[onceKey]onceStores{}, trust: map[onceKey]onceTrust{}, known: map[string]*x509.Certificate{}}
 }
 
 // openStores is [secrets.Secret.Stores], once a pass.
 func (o openOnce) openStores(s *secrets.Secret, f truststore.Format, key, trust string) (secrets.Identity, error) {
-	k := storeKey{s, f, key, trust}
+	k := onceKey{s, f, key, trust}
 	got, ok := o.stores[k]
 	if !ok {
 		got.id, got.err = s.Stores(f, key, trust)
@@ -54,7 +54,7 @@ func (o openOnce) openStores(s *secrets.Secret, f truststore.Format, key, trust 
 
 // openTrust is [secrets.Secret.Trust], once a pass.
 func (o openOnce) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
-	k := storeKey{secret: s, format: f, trust: password}
+	k := onceKey{secret: s, format: f, trust: password}
 	got, ok := o.trust[k]
 	if !ok {
 		got.entries, got.err = s.Trust(f, password)

@@ -109,6 +109,7 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
+	adopting  map[slot][]*adoption       // what this pass takes over
 	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
 
 	restarting map[string]bool // resources that this plan restarts for other reasons
@@ -124,7 +125,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 	return &planner{
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
-		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{},
+		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
 		otherKeys: otherKeys{}, referenced: state.references(), once: newOpenOnce(),
 	}
 }
@@ -161,6 +162,7 @@ func (p *planner) run() *Plan {
 	p.noteAbsent()
 	p.collectNames()
 	p.checkNames()
+	p.planAdoption()
 	p.planAuthority()
 	if p.authority.known {
 		p.plan.Root = p.authority.fingerprint()

@@ -25,12 +25,15 @@ type Store interface {
 	// snapshot, not left out silently.
 	Read(ctx context.Context) (*secrets.Snapshot, error)
 	// Prepare is called once before the first write, with the files of the
-	// resources that will be rewritten.
-	Prepare(files []string) error
+	// resources that will be rewritten and the Secrets that will be set aside.
+	Prepare(files []string, aside ...*secrets.Secret) error
 	// CreateSecret refuses a name that is taken (secrets.ErrExists).
 	CreateSecret(ctx context.Context, s *secrets.Secret) error
 	// UpdateSecret replaces a Secret that is read by a fixed name.
 	UpdateSecret(ctx context.Context, s *secrets.Secret) error
+	// SetAside puts what somebody else's Secret is into a Secret of ours, record, and
+	// makes room for one of ours with its name.
+	SetAside(ctx context.Context, old, record *secrets.Secret) error
 	// DeleteSecret removes a Secret of ours.
 	DeleteSecret(ctx context.Context, s *secrets.Secret) error
 	// WriteResource puts source in place of r.Source and refuses if that is no

@@ -156,7 +156,7 @@ func (p *planner) permitted(w leafWant, i *issuer, end time.Time, current candid
 // forbidsSwitch is forbids for a version that exists and is not referred to yet:
 // a crash came between its making and the switch.
 func (p *planner) forbidsSwitch(w leafWant, best *candidate) string {
-	if len(w.referenced) == 0 || slices.Contains(w.referenced, best.secret.Name) || !p.anyReferenced(w) {
+	if len(w.referenced) == 0 || slices.Contains(w.referenced, best.secret.Name) || !p.anyReferenced(w) && len(p.adopting[w.slot]) == 0 {
 		return ""
 	}
 	if refused := MayServe(inUse(w.edges), Serving{Chain: best.id.Chain, From: p.state.Now}); len(refused) > 0 {

@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"fmt"
@@ -180,15 +181,21 @@ func (p *planner) signingSubject(job *eventProcessingJob, k slot) *pki.Subject {
 // noteEarlierSigners says that a change of CA does not reach what cert-manager
 // has signed already.
 func (p *planner) noteEarlierSigners(job *eventProcessingJob, w leafWant, v *Version) {
-	now := p.certificateOf(v)
+	now, earlier := p.certificateOf(v), ""
 	for _, s := range p.state.versions[w.slot] {
 		id, err := p.identityOf(s)
-		if err != nil || s.Namespace != w.namespace || p.retired(s) || now != nil && now.Equal(id.Chain[0]) {
-			continue
+		if err == nil && s.Namespace == w.namespace && !p.retired(s) && (now == nil || !now.Equal(id.Chain[0])) {
+			earlier = cmp.Or(earlier, s.Name)
 		}
+	}
+	for _, a := range p.adoptedInUse(w.slot, w.namespace) {
+		if now == nil || !now.Equal(a.Chain[0]) {
+			earlier = cmp.Or(earlier, a.name)
+		}
+	}
+	if earlier != "" {
 		p.notice("%s: cert-manager keeps the certificates that it signed with the CA of %s until it renews them: once %s is rolled out, let it sign anew (cmctl renew --all -n %s, or delete the Secrets of its Certificates), then say apply --deployed",
-			job.target, s.Name, v.Name(), job.config.Namespace)
-		return
+			job.target, earlier, v.Name(), job.config.Namespace)
 	}
 }
 

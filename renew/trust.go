@@ -28,6 +28,7 @@ type trustWant struct {
 	referenced        []string
 	holders           []string // resources that restart with a new version
 	faces             []facing
+	adopted           []truststore.Entry // of truststores that were taken over
 }
 
 // facing is an edge of the client and the chains in use at its server.
@@ -40,7 +41,7 @@ type facing struct {
 func (p *planner) trust(w trustWant) (*Version, []Action) {
 	sources := p.trustSources(w)
 	want := truststore.Entries(sources)
-	reason := "there is none yet"
+	reason := cmp.Or(p.takesPlaceOf(w.slot), "there is none yet")
 	var spoilt []string
 	for i, s := range p.trustVersions(w) {
 		why := p.trustFault(w, s, want)
@@ -98,8 +99,10 @@ func (p *planner) newRootFor(alias string) *Version {
 func (p *planner) trustSources(w trustWant) []truststore.Source {
 	sources := slices.Clone(w.sources)
 	if w.authority != "" {
-		sources = append(sources, truststore.Source{Name: w.authority, Certificates: p.roots(w.slot, w.namespace, w.faces)})
+		roots := p.roots(w.slot, w.namespace, w.faces)
+		sources = append(sources, truststore.Source{Name: w.authority, Certificates: slices.DeleteFunc(roots, w.adoptedAlone(p.authority.certificates()))})
 	}
+	sources = append(sources, adoptedSources(w.adopted, allCertificates(sources))...)
 	// Without a name: their aliases are their own SHA-256.
 	return append(sources, truststore.Source{Certificates: w.public})
 }
@@ -113,7 +116,8 @@ func (p *planner) roots(client slot, namespace string, faces []facing) []*x509.C
 		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {
 			continue
 		}
-		for _, t := range p.trustInUse(client, namespace) {
+		// A client that had no truststore of its own takes what its server's peers had.
+		for _, t := range append(p.trustInUse(client, namespace), p.adoptedTrust(slot{f.edge.Server, secrets.RoleFlinkTLS}, "")...) {
 			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.foreignTo(f)))
 		}
 	}

@@ -71,6 +71,7 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		namespace: namespace, prefix: t.Name, format: t.Format,
 		sources: p.withEarlier(t, namespace, sources), public: p.publicCAs(i), publicExact: t.PublicCAs.File != "",
 		password: password, passwordFrom: from, faces: p.truststoreFaces(),
+		adopted: p.adoptedEntries(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace, distrusted(t)),
 	}
 	for _, source := range t.Sources {
 		if source.Authority {
@@ -259,6 +260,9 @@ func (p *planner) truststorePassword(t config.Truststore) (password string, from
 	v := &Version{Target: truststoreTarget(t.Namespace, t.Name), Role: secrets.RolePassword, Known: ref.Name}
 	step := &MakePassword{Version: v, Ref: ref, Key: secrets.Password, Because: "there is none yet"}
 	for _, namespace := range t.Namespaces() {
+		if password := p.adoptedPassword(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}); password != "" && step.Value == "" {
+			step.Value, step.Because = password, "it is in use, and jobs may name it"
+		}
 		for _, s := range p.state.versions[slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}] {
 			if password := usable(s, secrets.Password); password != "" && step.Value == "" {
 				step.Value, step.Because = password, "it is gone; the one in use is written again"

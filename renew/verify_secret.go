@@ -95,6 +95,9 @@ func (v *verifier) verifySecret(s *secrets.Secret) error {
 			err = truststore.CheckPassword(string(password))
 		}
 		return err
+	case secrets.RoleAdopted:
+		_, err := s.Adopted()
+		return err
 	}
 	return fmt.Errorf("annotation %s is %q, which flowcert does not write", secrets.RoleAnnotation, s.Role())
 }

@@ -65,7 +65,9 @@ func (s *testSite) rolledOut(now time.Time) running {
 				s.t.Fatal(err)
 			}
 			out.trust["ingress → ui"], out.leaves["ui"] = id.Roots, id.Chain
-			out.trust["ep → ui"] = anchors(secret("ea", refs.Trusted[0]))
+			for _, name := range refs.Trusted {
+				out.trust["ep → ui"] = append(out.trust["ep → ui"], anchors(secret("ea", name))...)
+			}
 		}
 		if r.Kind == deploy.EventProcessingKind {
 			out.trust["ep → flink"], out.trust["ep → db"] = anchors(secret("ea", refs.FlinkTrust)), anchors(secret("ea", refs.TrustStore))

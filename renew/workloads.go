@@ -74,7 +74,7 @@ func (p *planner) planOperator() {
 		return
 	}
 	target := operatorTarget(ns)
-	if p.taken(target, secrets.Ref{Namespace: ns, Name: operatorSecret}) {
+	if p.takenFixed(slot{target, secrets.RoleOperatorCert}, secrets.Ref{Namespace: ns, Name: operatorSecret}) {
 		return
 	}
 	s := shape{format: truststore.JKS}
@@ -144,10 +144,10 @@ type wired struct {
 func (p *planner) planWiring() {
 	var all []wired
 	for _, job := range p.sortedFlinks() {
-		all = append(all, wired{job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile}})
+		all = append(all, wired{job.resource, &FlinkWiring{TLS: job.tls, Config: job.config.TLS, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt}})
 	}
 	for _, job := range p.sortedEventProcessing() {
-		all = append(all, wired{job.resource, &EventProcessingWiring{Certificate: job.certificate, CA: job.ca, UI: job.ui, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile}})
+		all = append(all, wired{job.resource, &EventProcessingWiring{Certificate: job.certificate, CA: job.ca, UI: job.ui, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt}})
 	}
 	all = slices.DeleteFunc(all, func(w wired) bool { return w.resource.Paused() })
 	results := inParallel(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
@@ -163,18 +163,21 @@ func (p *planner) wire(r deploy.Resource, w Wiring, result deploy.Result) {
 	}
 	if len(result.Conflicts) > 0 {
 		for _, c := range result.Conflicts {
-			p.fault(r.String(), c, "")
+			p.fault(r.String(), p.conflictHint(r.String(), c), "")
 		}
 		return
 	}
-	if len(result.Edits) > 0 {
-		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Because: p.because(r, w, result), Restarts: restarts(r, result.Edits)})
+	if len(result.Edits)+len(result.Claims) > 0 {
+		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Claims: result.Claims, Because: p.because(r, w, result), Restarts: restarts(r, result.Edits)})
 	}
 }
 
 // because says why a resource is rewritten: what is new in it, or which fields
 // do not hold what flowcert set.
 func (p *planner) because(r deploy.Resource, w Wiring, result deploy.Result) string {
+	if len(result.Claims) > 0 {
+		return "what others set is taken over"
+	}
 	if r.Root() == "" {
 		return "first wiring"
 	}

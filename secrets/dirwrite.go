@@ -61,7 +61,7 @@ func (d *Dir) UpdateSecret(_ context.Context, s *Secret) error {
 	if err != nil {
 		return err
 	}
-	if err := onlyIn(path, s.Ref); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.onlyIn(path, s.Ref); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := d.writeSecret(path, data); err != nil {
@@ -104,7 +104,7 @@ func (d *Dir) CheckOwn(s *Secret) error {
 	if err := checkWritable(filepath.Dir(s.File)); err != nil {
 		return cannotWrite(filepath.Dir(s.File), err)
 	}
-	return onlyIn(s.File, s.Ref)
+	return d.onlyIn(s.File, s.Ref)
 }
 
 func notOurFile(ref Ref, file string) error {
@@ -115,15 +115,15 @@ func notOurFile(ref Ref, file string) error {
 }
 
 // onlyIn refuses a file that holds anything but the Secret.
-func onlyIn(path string, ref Ref) error {
+func (d *Dir) onlyIn(path string, ref Ref) error {
 	data, err := readCapped(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for _, doc := range yamledit.Split(data) {
 		obj, err := yamledit.Decode(doc.Bytes)
-		name, namespace, _, _ := objectMeta(obj)
-		if errors.Is(err, yamledit.ErrEmpty) || err == nil && obj["kind"] == "Secret" && name == ref.Name && namespace == ref.Namespace {
+		found, _ := d.refOf(obj)
+		if errors.Is(err, yamledit.ErrEmpty) || err == nil && obj["kind"] == "Secret" && found == ref {
 			continue
 		}
 		return Refusal{

@@ -24,10 +24,16 @@ func (r Refusal) Remedy() string { return r.Hint }
 // Prepare makes ready for writing: it refuses a directory that cannot be
 // written or that would let git track keys, removes what a killed run left half
 // written, and makes the .gitignore that covers the keys. Files lists the
-// manifests that will be rewritten. Call it under Lock, before the first write.
-func (d *Dir) Prepare(files []string) error {
+// manifests that will be rewritten, aside the Secrets that will be set aside. Call
+// it under Lock, before the first write.
+func (d *Dir) Prepare(files []string, aside ...*Secret) error {
 	if err := d.CheckWritable(files); err != nil {
 		return err
+	}
+	for _, s := range aside {
+		if err := d.checkAside(s); err != nil {
+			return err
+		}
 	}
 	ignore, err := d.checkGit()
 	if err != nil {

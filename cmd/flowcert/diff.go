@@ -14,7 +14,7 @@ import (
 
 // printDiff shows the lines of a resource that would change.
 func (a *app) printDiff(r *renew.Rewire) error {
-	after, err := deploy.Rewrite(r.Resource, r.Preview)
+	after, err := deploy.Rewrite(r.Resource, r.Preview, r.Claims...)
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,9 @@ func (a *app) line(command string) string {
 	if a.dir != "" {
 		out += " --dir " + quote(a.dir)
 	}
+	if a.adopt && (command == "apply" || command == "plan") {
+		out += " --adopt"
+	}
 	if a.configPath != "" {
 		out += " --config " + quote(a.configPath)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,9 @@ func (a *app) revertCommand() *cobra.Command {
 		Long: `Takes flowcert's edits out of every resource that carries its record: the
 original file to the byte where nobody else edited it. A field that somebody
 changed since keeps its value and is named.
+
+A manifest of somebody else's that made room for flowcert's comes back. What was
+taken over with --adopt has to be there, and to verify still.
 
 With --delete-secrets the Secret manifests are removed too. The authority's own
 key stays: remove authority/ yourself if it shall never sign again.
@@ -44,13 +48,13 @@ func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
 	if err != nil {
 		return err
 	}
-	reverts, remove, err := planRevert(s, state, deleteSecrets)
+	reverts, back, remove, err := planRevert(s, state, deleteSecrets)
 	if err != nil {
 		a.printError(err)
 		a.say("nothing was written")
 		return exit(exitError)
 	}
-	out := revertJSON{Reverted: []revertedJSON{}, Removed: []string{}}
+	out := revertJSON{Reverted: []revertedJSON{}, PutBack: []string{}, Removed: []string{}}
 	for _, r := range reverts {
 		if err := s.store.WriteResource(ctx, r.Resource, r.Source); err != nil {
 			return hinted(err, "run "+a.line("revert")+" again")
@@ -60,6 +64,13 @@ func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
 			a.say("  left as it is, somebody changed it since: %s", path)
 		}
 		out.Reverted = append(out.Reverted, revertedJSON{r.Resource.String(), r.Resource.File, append([]string{}, r.Kept...)})
+	}
+	for _, b := range back {
+		if err := s.store.PutBack(ctx, b.Record, b.Ref); err != nil {
+			return fmt.Errorf("%s: %w", b.Ref, err)
+		}
+		a.say("%s %s, as it was before flowcert", a.paint(a.stderr, yellow, "put back"), b.Ref)
+		out.PutBack = append(out.PutBack, b.Ref.String())
 	}
 	for _, secret := range remove {
 		if err := s.store.DeleteSecret(ctx, secret); err != nil {
@@ -76,6 +87,7 @@ func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
 
 type revertJSON struct {
 	Reverted []revertedJSON `json:"reverted"`
+	PutBack  []string       `json:"putBack"` // Secrets of others that had made room
 	Removed  []string       `json:"removed"` // Secrets
 }
 
@@ -87,16 +99,23 @@ type revertedJSON struct {
 
 // planRevert finds out what there is to do, and refuses before anything is
 // written what could not be done to the end.
-func planRevert(s *site, state *renew.State, deleteSecrets bool) ([]renew.Reverted, []*secrets.Secret, error) {
+func planRevert(s *site, state *renew.State, deleteSecrets bool) ([]renew.Reverted, []renew.PutBack, []*secrets.Secret, error) {
 	for _, err := range state.Broken {
 		var u *secrets.Unreadable
 		if errors.As(err, &u) && (u.Ours || u.Line == 0) {
-			return nil, nil, hinted(err, "flowcert's edits may be in there: mend the file or move it out of the directory first")
+			return nil, nil, nil, hinted(err, "flowcert's edits may be in there: mend the file or move it out of the directory first")
 		}
 	}
 	reverts, err := renew.Reverts(state)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	back, err := renew.PutBacks(state)
+	if err == nil {
+		err = renew.Restorable(s.cfg, state, reverts, back)
+	}
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	var files []string
 	for _, r := range reverts {
@@ -105,20 +124,25 @@ func planRevert(s *site, state *renew.State, deleteSecrets bool) ([]renew.Revert
 	var remove []*secrets.Secret
 	if deleteSecrets {
 		// The root's key stays: nobody can make that again.
-		remove = renew.Removable(state)
+		remove = slices.DeleteFunc(renew.Removable(state), func(secret *secrets.Secret) bool {
+			return slices.ContainsFunc(back, func(b renew.PutBack) bool { return b.Ref == secret.Ref })
+		})
 		referred, err := renew.StillReferred(state, reverts)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if referred != "" {
-			return nil, nil, hinted(errors.New(referred), "its record of flowcert's edits is gone, or somebody changed the field: take the reference out by hand first, or revert without --delete-secrets")
+			return nil, nil, nil, hinted(errors.New(referred), "its record of flowcert's edits is gone, or somebody changed the field: take the reference out by hand first, or revert without --delete-secrets")
 		}
 	}
-	if len(files)+len(remove) > 0 {
+	if len(files)+len(remove)+len(back) > 0 {
 		err = s.store.CheckWritable(files)
+	}
+	for _, b := range back {
+		err = errors.Join(err, s.store.CheckPutBack(b.Record, b.Ref))
 	}
 	for _, secret := range remove {
 		err = errors.Join(err, s.store.CheckOwn(secret))
 	}
-	return reverts, remove, err
+	return reverts, back, remove, err
 }

@@ -35,6 +35,7 @@ type app struct {
 	dir        string
 	output     string
 	verbose    bool
+	adopt      bool
 	now        timeFlag
 }
 
@@ -83,6 +84,7 @@ This version works on a directory of manifests (--dir).`,
 	flags.StringVar(&a.dir, "dir", "", "directory of manifests to work on; resources are edited in place")
 	flags.StringVarP(&a.output, "output", "o", "text", "output: text or json")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is read")
+	flags.BoolVar(&a.adopt, "adopt", false, "plan and apply: take over what others set in fields of flowcert's, and keep what it trusts")
 	flags.Var(&a.now, "now", "act as if it were this time (RFC 3339); apply wants --simulate too")
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -91,7 +93,8 @@ This version works on a directory of manifests (--dir).`,
 		return nil
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		a.adopt = a.adopt && (cmd.Name() == "plan" || cmd.Name() == "apply")
 		if a.output != "text" && a.output != "json" {
 			return hinted(fmt.Errorf("-o %s is not an output", a.output), "use -o text or -o json")
 		}

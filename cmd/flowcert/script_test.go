@@ -68,6 +68,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("SAMPLES", sharedSamples())
 	env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 	env.Setenv("FIXTURE", filepath.Join(root, "cmd", "flowcert", fixture))
+	env.Setenv("MANUAL", filepath.Join(root, "cmd", "flowcert", "testdata", "manual"))
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	env.Setenv("GIT_AUTHOR_NAME", "test")
 	env.Setenv("GIT_AUTHOR_EMAIL", "test@example.com")

@@ -99,6 +99,7 @@ func (a *app) pass(ctx context.Context, s *site) (*renew.State, *renew.Plan, err
 	if err != nil {
 		return nil, nil, err
 	}
+	state.Adopt = a.adopt
 	return state, renew.NewPlan(s.cfg, state), nil
 }
 
