@@ -80,6 +80,10 @@ func (v *verifier) unread() {
 // configuration does not keep any more.
 func (v *verifier) unmanaged() {
 	kept := v.items()
+	hint := "something refers to it, and flowcert.yaml does not keep it: add its workload, or take the wiring out"
+	if len(kept) == 0 { // nothing could be planned
+		hint = "see first to what is wrong with the authority"
+	}
 	for _, ref := range inOrderOf(v.state.references()) {
 		s := v.state.Secrets[ref]
 		if s == nil || !s.Ours() || kept[s.Name] {
@@ -87,7 +91,7 @@ func (v *verifier) unmanaged() {
 		}
 		v.Checked++
 		if err := v.flaw(s); err != nil {
-			v.finding(ref.String(), err.Error(), "something refers to it, and flowcert.yaml does not keep it: add its workload, or take the wiring out")
+			v.finding(ref.String(), err.Error(), hint)
 		}
 	}
 }
