@@ -1,5 +1,5 @@
 GO ?= go
-FUZZTIME ?= 30s
+FUZZTIME ?= 2m
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -37,7 +37,7 @@ vulncheck:
 		echo "govulncheck is left out: its database at $$GOVULNDB cannot be reached"; \
 	else $(GO) run $(GOVULNCHECK) -db "$$GOVULNDB" ./...; fi
 
-fuzz: ## run every fuzz target of every package for FUZZTIME (30s) each
+fuzz: ## run every fuzz target of every package for FUZZTIME (2m) each
 	@test/fuzz.sh $(FUZZTIME)
 
 clean: ## remove what build made
