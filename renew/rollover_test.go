@@ -390,3 +390,19 @@ func TestRidingAlong(t *testing.T) {
 		t.Errorf("%d roots beside Event Processing's certificate, want both (%v)", len(id.Roots), err)
 	}
 }
+
+// TestNewRootBecomesUrgent: where leaves would soon be cut short for the sake of
+// a client that knows the old root alone, it gets the new one by itself.
+func TestNewRootBecomesUrgent(t *testing.T) {
+	s := newSite(t, strings.NewReplacer("selfSigned: {", "selfSigned: {validity: 800d, ", "defaults: {", "defaults: {validity: 300d, ").Replace(testConfig),
+		map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	s.apply(testNow.AddDate(0, 0, 350)) // leaves are due on day 551, the next root on day 400
+	for day, want := range []struct{ day, restarts int }{{410, 0}, {495, 0}, {520, 2}} {
+		now, restarts := testNow.AddDate(0, 0, want.day), map[string]int{}
+		restartsIn(s.apply(now), restarts)
+		if len(restarts) != want.restarts {
+			t.Errorf("step %d: restarts %v, want %d", day, restarts, want.restarts)
+		}
+	}
+}
