@@ -20,36 +20,13 @@ import (
 	"github.com/flowcert/flowcert/truststore"
 )
 
-// config makes flowcert do what the procedure does: its key sizes, lifetime and subject.
-const config = `apiVersion: flowcert.io/v1alpha1
-kind: Config
-namespace: event-automation
-clusterAPI: apps.clusterapi.com
-authority:
-  selfSigned:
-    subject:
-      commonName: event-automation CA
-      country: US
-      province: New York
-      locality: New York
-      organization: MyOrg
-      organizationalUnit: MyOU
-      emailAddress: admin@example.com
-    key: {algorithm: RSA, size: 4096}
-    validity: 730d
-defaults:
-  key: {algorithm: RSA, size: 4096}
-  validity: 730d
-eventProcessing: [{name: my-ep}]
-flinkDeployments: [{name: session-cluster-prod}]
-truststores:
-- sources: [{name: orders-db, file: orders-ca.pem}]
-  publicCAs: false # the procedure forgets them
-`
+// page shows a configuration that makes flowcert do what the procedure does: its key sizes, lifetime and
+// subject.
+const page = "../../docs/from-the-manual-procedure.md"
 
 const example = "../../examples/quickstart/"
 
-// theirs is the input of the procedure that corresponds to config.
+// theirs is the input of the procedure that corresponds to the configuration.
 var theirs = []string{"HOSTS=ep.apps.example.com", "FLINKS=session-cluster-prod"}
 
 // meant are the names that the recipe means, and the host of the instance's endpoint.
@@ -198,7 +175,7 @@ func site(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "flowcert.yaml"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "flowcert.yaml"), config(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "run", "../../cmd/flowcert", "apply", "--dir", dir)
@@ -206,6 +183,20 @@ func site(t *testing.T) string {
 		t.Fatalf("flowcert apply: %v\n%s", err, out)
 	}
 	return dir
+}
+
+// config is the one configuration that the page shows.
+func config(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := bytes.Split(text, []byte("\n```"))
+	if len(blocks) != 3 || !bytes.HasPrefix(blocks[1], []byte("yaml\n")) {
+		t.Fatalf("%s: want one block of code, in YAML", page)
+	}
+	return bytes.TrimPrefix(append(blocks[1], '\n'), []byte("yaml\n"))
 }
 
 // data is the content of a Secret by key.
