@@ -57,7 +57,8 @@ func (p *planner) authorityKeys() otherKeys {
 		if i.Target != p.authority.target || s == nil || i.Role == secrets.RoleRoot && i.Name != p.authority.newest.Name() {
 			continue
 		}
-		if id, err := s.Identity(secrets.DefaultKeys()); err == nil {
+		id, err := s.Identity(secrets.DefaultKeys())
+		if err == nil && (i.Role == secrets.RoleRoot || p.underNewest(id.Chain[0])) {
 			out.compare(s.Ref.String(), id, p.cfg.Authority.SelfSigned.Key)
 		}
 	}

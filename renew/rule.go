@@ -125,7 +125,16 @@ func (i proof) verify(p pki.Profile, anchors []*x509.Certificate, from, until ti
 	}
 	standIn := *i.path[0]
 	standIn.KeyUsage |= x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
-	return pki.VerifyUntil(p, append([]*x509.Certificate{&standIn}, i.path[1:]...), anchors, "", from, until)
+	chain := append([]*x509.Certificate{&standIn}, i.path[1:]...)
+	err := pki.VerifyUntil(p, chain, anchors, "", from, until)
+	if err != nil && p.MaxIntermediates != 0 {
+		// The bound was made smaller for what is still to come below: not the
+		// number to show.
+		if p.MaxIntermediates = 0; pki.VerifyUntil(p, chain, anchors, "", from, until) == nil {
+			return errTooDeep
+		}
+	}
+	return err
 }
 
 // forbids says, in words, what keeps a new leaf of the issuer from being
