@@ -70,6 +70,7 @@ type MakeLeaf struct {
 	Beyond    []*x509.Certificate // what follows that
 	Roots     []*x509.Certificate // trusted beside the leaf
 	NewRoot   *Version            // a root that this plan makes
+	Cross     bool                // its issuer stands under that root, and so the cross certificate follows
 	Keep      *secrets.Identity
 	Request   pki.LeafRequest
 	CA        *pki.IntermediateRequest // asks for an intermediate in place of a leaf

@@ -242,6 +242,7 @@ func (a *MakePassword) run(ctx context.Context, r *runner) error {
 		value = generated
 	}
 	s := secrets.New(a.Ref, a.Target, a.Role, r.now)
+	s.Immutable = false // people may change it: what it opens is then made anew
 	s.Data[a.Key] = []byte(value)
 	return r.create(ctx, a.Version, s)
 }

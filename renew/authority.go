@@ -245,7 +245,7 @@ func (p *planner) makeRoot(why string) {
 		step.CrossBy = a.roots[n-1].version
 	}
 	p.act(step)
-	item := Item{Target: a.target, Role: secrets.RoleRoot, Name: ref.Name, NotAfter: end, Loaded: "-", State: stateToBeMade}
+	item := Item{Target: a.target, Role: secrets.RoleRoot, Name: ref.Name, NotAfter: end, Loaded: "-", State: stateToBeMade, Due: len(a.roots) > 0}
 	if len(a.roots) == 0 && a.ended != "" {
 		item.Name, item.NotAfter, item.State = p.rootName(a.last), time.Time{}, "it ended on "+a.ended
 	}

@@ -145,13 +145,16 @@ func (p *planner) truststoreEdge(t config.Truststore, client, namespace, server 
 }
 
 // servesAny reports whether a source of the truststore names a server at one of
-// the certificate's names.
+// the certificate's names, or trusts the authority without naming any.
 func servesAny(t config.Truststore, c config.Certificate) bool {
 	named := x509.Certificate{DNSNames: c.DNSNames}
 	for _, ip := range c.IPAddresses {
 		named.IPAddresses = append(named.IPAddresses, ip.AsSlice())
 	}
 	for _, source := range t.Sources {
+		if source.Authority && len(source.Servers) == 0 && c.HasUsage(config.UsageServer) {
+			return true // which servers it is for is not said
+		}
 		for _, server := range source.Servers {
 			host, _, err := net.SplitHostPort(server.Address)
 			if err == nil && named.VerifyHostname(host) == nil {

@@ -96,6 +96,7 @@ func (p *planner) planForgetLost() {
 		return
 	}
 	var old []*secrets.Secret
+	used := p.usedNames()
 	for _, s := range Removable(p.state) {
 		if !p.knowsLost(s) {
 			continue
@@ -106,7 +107,7 @@ func (p *planner) planForgetLost() {
 				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, s.Name, p.whatNext(s.Name))})
 			return
 		}
-		if s.Annotations[earlierAnnotation] == "" {
+		if s.Annotations[earlierAnnotation] == "" && !used[s.Ref] {
 			old = append(old, s)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,6 +94,7 @@ type issuer struct {
 	beyond  []*x509.Certificate // what follows that: cross certificates, or the path to a user's root
 
 	certificate *x509.Certificate // of a user's CA
+	older       bool              // it stands under a root that does not sign any more
 
 	// proofs is what edges are judged by before there is a leaf. One that verifies
 	// is enough.
@@ -231,17 +233,27 @@ func (p *planner) userPath() []*x509.Certificate {
 
 // unfit says why an intermediate shall sign no more leaves.
 func (p *planner) unfit(id secrets.Identity) string {
-	cert, want := id.Chain[0], p.state.Now.Add(p.cfg.Defaults.Validity.Std())
+	longest := p.longestValidity()
+	cert, want := id.Chain[0], p.state.Now.Add(longest)
 	later := p.intermediateEnd().Sub(cert.NotAfter)
 	switch {
 	case !pki.SameKey(cert, id.Key):
 		return "its key is another's"
 	case !p.underNewest(cert):
 		return "it is not under " + p.topName()
-	case cert.NotAfter.Before(want) && later >= p.cfg.Defaults.Validity.Std()/4:
+	case cert.NotAfter.Before(want) && later >= longest/4:
 		return "it ends before a new leaf would"
 	}
 	return ""
+}
+
+// longestValidity is that of the longest leaf that is asked for.
+func (p *planner) longestValidity() time.Duration {
+	longest := p.cfg.Defaults.Validity.Std()
+	for _, c := range p.cfg.Certificates {
+		longest = max(longest, c.Validity.Std())
+	}
+	return longest
 }
 
 // underNewest reports whether what signs intermediates now signed this one.
@@ -278,20 +290,31 @@ func permits(ca *x509.Certificate, names []string) error {
 }
 
 func (p *planner) makeIntermediate(namespace string, names []string) *issuer {
+	top := &issuer{version: p.authority.newest, end: p.topEnd(), beyond: p.aboveIntermediates(), proofs: p.topIssuer().proofs}
+	return p.makeIntermediateUnder(top, namespace, names, p.whyIntermediate(namespace))
+}
+
+// makeIntermediateUnder plans an intermediate under what signs it; beyond is what
+// follows behind the intermediate.
+func (p *planner) makeIntermediateUnder(top *issuer, namespace string, names []string, why string) *issuer {
 	spec, subject := p.intermediateSpec(), p.subject()
 	p.made[namespace]++
-	subject.CommonName = intermediateName(p.topCommonName(), namespace, p.intermediatesOf(namespace)+p.made[namespace])
+	subject.CommonName = intermediateName(p.topCommonName(), namespace, p.lastIntermediate(namespace)+p.made[namespace])
 	v := &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Prefix: p.cfg.Authority.Name + "-intermediate"}
+	end := earlier(p.state.Now.Add(spec.validity), top.end)
 	p.act(&MakeIntermediate{
-		Version: v, Namespace: p.cfg.Namespace, For: namespace, Root: p.authority.newest, Above: p.userPath(), Key: spec.key,
-		Because: p.whyIntermediate(namespace),
+		Version: v, Namespace: p.cfg.Namespace, For: namespace, Root: top.version, Above: p.userPath(), Key: spec.key,
+		Because: why,
 		Request: pki.IntermediateRequest{
-			Subject: subject, NotBefore: p.state.Now.Add(-backdate), NotAfter: p.intermediateEnd(),
+			Subject: subject, NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
 			Constraints: p.constraints(namespace, names),
 		},
 	})
-	p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: v.Name(), NotAfter: p.intermediateEnd(), Loaded: "-", State: stateToBeMade})
-	return &issuer{version: v, end: p.intermediateEnd(), beyond: p.aboveIntermediates(), proofs: below(p.topIssuer().proofs)}
+	p.item(Item{
+		Target: p.authority.target, Role: secrets.RoleIntermediate, Name: v.Name(), NotAfter: end, Loaded: "-", State: stateToBeMade,
+		Due: p.lastIntermediate(namespace) > 0, // what another one signed is served
+	})
+	return &issuer{version: v, end: end, beyond: top.beyond, proofs: below(top.proofs), older: top.older}
 }
 
 // topCommonName begins the names of intermediates.
@@ -319,14 +342,30 @@ func (p *planner) whyIntermediate(namespace string) string {
 	return "none signs for namespace " + namespace + " yet"
 }
 
-func (p *planner) intermediatesOf(namespace string) int {
-	n := 0
+// lastIntermediate is the highest generation of the namespace's intermediates
+// that is here: subjects are not used again, however many have gone.
+func (p *planner) lastIntermediate(namespace string) int {
+	last := 0
 	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
-		if s.Annotations[namespaceAnnotation] == namespace {
-			n++
+		if s.Annotations[namespaceAnnotation] != namespace {
+			continue
 		}
+		n := 1
+		if id, err := s.Identity(secrets.DefaultKeys()); err == nil {
+			n = nameGeneration(id.Chain[0].Subject.CommonName)
+		}
+		last = max(last, n)
 	}
-	return n
+	return last
+}
+
+// nameGeneration is the N of a common name that ends in GN, and 1 without it.
+func nameGeneration(name string) int {
+	if m := generationSuffix.FindStringSubmatch(name); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		return n
+	}
+	return 1
 }
 
 // intermediateName keeps subjects of roots and intermediates apart, generation

@@ -68,16 +68,47 @@ func (p *planner) planCleanup() {
 			gone[f.Secret] = true
 		}
 	}
+	used := p.usedNames()
 	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
-				if i >= keptVersions && p.retired(s) && !gone[s] {
+				if i >= keptVersions && p.retired(s) && !gone[s] && !used[s.Ref] {
 					p.act(&Forget{Secret: s})
 				}
 			}
 		}
 	}
+	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
+		if id, err := s.Identity(secrets.DefaultKeys()); err == nil && !gone[s] && p.state.Now.After(id.Chain[0].NotAfter.Add(keptIntermediate)) {
+			p.act(&Forget{Secret: s, Because: "it ended on " + day(id.Chain[0].NotAfter)})
+		}
+	}
 }
+
+// usedNames are the Secrets that this plan makes, or makes again under their own
+// names, or wires: they are not the old ones of their name any more.
+func (p *planner) usedNames() map[secrets.Ref]bool {
+	out := map[secrets.Ref]bool{}
+	for _, a := range p.plan.Actions {
+		switch a := a.(type) {
+		case *MakeTrust:
+			out[secrets.Ref{Namespace: a.Namespace, Name: a.Name()}] = true
+		case *MakeLeaf:
+			out[secrets.Ref{Namespace: a.Namespace, Name: a.Name()}] = true
+		case *Rewire:
+			for _, v := range a.Wiring.versions() {
+				if v != nil {
+					out[secrets.Ref{Namespace: a.Resource.Namespace, Name: v.Name()}] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// keptIntermediate is how long an intermediate that has ended stays: a clock that
+// is wrong for a while shall cost nothing.
+const keptIntermediate = 90 * 24 * time.Hour
 
 func (p *planner) targetsOf(role secrets.Role) []string {
 	set := map[string]bool{}

@@ -126,11 +126,28 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 		current := verdicts[0].candidate
 		var blocked string
 		if end, blocked = p.permitted(w, i, end, current); blocked != "" {
+			if older, until := p.olderIssuer(w, verdicts[0]); older != nil {
+				if made := p.madeBefore(verdicts); made != nil {
+					return p.stay(w, *made, reason), nil
+				}
+				return p.newLeaf(w, verdicts, reason, nil, older, roots, until)
+			}
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
 			return p.trustFirst(w, verdicts)
 		}
 	}
 	return p.newLeaf(w, verdicts, reason, nil, i, roots, end)
+}
+
+// madeBefore is a version whose leaf is whole and not near its end, and that only
+// a wish would replace: a crash came between its making and the switch.
+func (p *planner) madeBefore(verdicts []judged) *candidate {
+	for _, j := range verdicts {
+		if j.err == nil && j.due && !j.adopted && p.state.Now.Before(p.renewAt(j.secret.Target(), j.id.Chain[0])) {
+			return &j.candidate
+		}
+	}
+	return nil
 }
 
 // trustFirst keeps the leaf in use, in a version that has every root beside it.
@@ -172,7 +189,7 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	p.newItem(w, v, have, reason)
 	step := &MakeLeaf{
 		CA:      w.caRequest(p.state.Now, end),
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(),
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
 		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,

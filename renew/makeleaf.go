@@ -108,7 +108,7 @@ func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
 	if above == nil {
 		above = issued.Chain[:1]
 	}
-	if a.NewRoot != nil && r.cross != nil {
+	if a.Cross && r.cross != nil {
 		above = append(slices.Clone(above), r.cross)
 	}
 	above = slices.DeleteFunc(slices.Concat(above, a.Beyond), pki.IsSelfSigned)

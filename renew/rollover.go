@@ -40,7 +40,7 @@ func rootCommonName(name string, generation int) string {
 // in the first half of its life.
 func (p *planner) rootRenewAt(root *x509.Certificate) time.Time {
 	lifetime := root.NotAfter.Sub(root.NotBefore)
-	before := max(p.cfg.Defaults.RenewBefore.Of(lifetime), 2*p.cfg.Defaults.Validity.Std())
+	before := max(p.cfg.Defaults.RenewBefore.Of(lifetime), 2*p.longestValidity())
 	return root.NotAfter.Add(-min(before, lifetime/2))
 }
 
@@ -110,9 +110,84 @@ func (a authority) crossing() []*x509.Certificate {
 	if a.pending() {
 		limit--
 	}
+	return a.crossingOf(&a.roots[len(a.roots)-1], limit)
+}
+
+// crossingOf are the cross certificates of one root.
+func (a *authority) crossingOf(r *root, limit int) []*x509.Certificate {
 	var out []*x509.Certificate
-	for r := &a.roots[len(a.roots)-1]; r != nil && r.cross != nil && len(out) < limit; r = a.predecessor(*r) {
+	for ; r != nil && r.cross != nil && len(out) < limit; r = a.predecessor(*r) {
 		out = append(out, r.cross)
+	}
+	return out
+}
+
+// olderIssuer is an intermediate, or a root, of an earlier generation that is
+// still trusted: a leaf that ends, or is damaged, gets a successor under it where
+// the newest root has to be trusted first. A wish alone waits; nil then, and
+// where no such issuer gains a quarter of a leaf's life.
+func (p *planner) olderIssuer(w leafWant, current judged) (*issuer, time.Time) {
+	ends := current.err == nil && !p.state.Now.Before(p.renewAt(w.target, current.id.Chain[0]))
+	if w.ca != nil || p.authority.user != nil || current.due && !ends {
+		return nil, time.Time{}
+	}
+	serves := func(i *issuer) (time.Time, bool) {
+		end := earlier(p.state.Now.Add(w.validity), i.end)
+		gains := current.err != nil || end.Sub(current.id.Chain[0].NotAfter) >= w.validity/4
+		return end, gains && p.forbids(w, i, end) == ""
+	}
+	for _, i := range p.olderIssuers(w) {
+		if end, ok := serves(i); ok {
+			return i, end
+		}
+	}
+	for _, top := range p.olderRoots() {
+		end := earlier(p.state.Now.Add(p.intermediateSpec().validity), top.end)
+		if until, ok := serves(&issuer{end: end, proofs: below(top.proofs)}); ok {
+			return p.makeIntermediateUnder(top, w.namespace, p.group(w.namespace, w.allNames()), "the newest root has to be trusted first, and none under the older one is fit"), until
+		}
+	}
+	return nil, time.Time{}
+}
+
+// olderRoots are the trusted roots that sign no more, the newest first; none
+// where the root signs leaves itself, see olderIssuers.
+func (p *planner) olderRoots() []*issuer {
+	var out []*issuer
+	a := &p.authority
+	for k := range slices.Backward(a.roots) {
+		if r := &a.roots[k]; r.version != a.newest && p.intermediateSpec() != nil {
+			out = append(out, &issuer{version: r.version, end: r.certificate.NotAfter, beyond: a.crossingOf(r, maxCrosses), proofs: []proof{{path: []*x509.Certificate{r.certificate}}}, older: true})
+		}
+	}
+	return out
+}
+
+func (p *planner) olderIssuers(w leafWant) []*issuer {
+	var out []*issuer
+	a := &p.authority
+	for k := range slices.Backward(a.roots) {
+		r := &a.roots[k]
+		if r.version == a.newest {
+			continue
+		}
+		beyond := a.crossingOf(r, maxCrosses)
+		if p.intermediateSpec() == nil {
+			out = append(out, &issuer{version: r.version, end: r.certificate.NotAfter, chain: []*x509.Certificate{}, beyond: beyond, proofs: []proof{{path: []*x509.Certificate{r.certificate}}}, older: true})
+			continue
+		}
+		for _, s := range p.state.versions[slot{a.target, secrets.RoleIntermediate}] {
+			id, err := s.Identity(secrets.DefaultKeys())
+			if err != nil || s.Annotations[namespaceAnnotation] != w.namespace || !pki.SameKey(id.Chain[0], id.Key) ||
+				p.expired(id.Chain[0]) || id.Chain[0].CheckSignatureFrom(r.certificate) != nil || permits(id.Chain[0], w.allNames()) != nil {
+				continue
+			}
+			v := &Version{Target: a.target, Role: secrets.RoleIntermediate, Secret: s}
+			out = append(out, &issuer{
+				version: v, end: id.Chain[0].NotAfter, chain: id.Chain[:1], beyond: beyond, older: true,
+				proofs: []proof{{path: slices.Concat(id.Chain[:1], beyond), depth: 1}},
+			})
+		}
 	}
 	return out
 }

@@ -406,3 +406,57 @@ func TestNewRootBecomesUrgent(t *testing.T) {
 		}
 	}
 }
+
+// TestWaitingLeafIsRenewedUnderTheOldRoot: where nobody says that anything was
+// rolled out, a certificate that waits for the new root does not run out under
+// the old one, which all of its clients know.
+func TestWaitingLeafIsRenewedUnderTheOldRoot(t *testing.T) {
+	s := newSite(t, ingressConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	now := testNow.Add(time.Hour)
+	s.wishRoot(now, false)
+	ran := s.walk(now, s.rolledOut(testNow), map[string]int{})
+	for months := 1; months <= 30; months++ {
+		now = testNow.AddDate(0, months, 0)
+		ran = s.walk(now, ran, map[string]int{})
+		if left := ran.leaves["ui"][0].NotAfter.Sub(now); left < 60*24*time.Hour {
+			t.Fatalf("after %d months the UI's certificate has %s left", months, left)
+		}
+	}
+}
+
+// TestVerifyTellsARolloverFromDamage: what is due, and what waits without being
+// near its end, is not wrong.
+func TestVerifyTellsARolloverFromDamage(t *testing.T) {
+	s := rolloverSite(t)
+	now := testNow.Add(time.Hour)
+	s.wishRoot(now, false)
+	if report := Verify(s.cfg, s.observe(now)); len(report.Findings) > 0 || len(report.Due) == 0 {
+		t.Errorf("a rollover that was asked for: wrong %v, due %v", report.Findings, report.Due)
+	}
+	waiting := newSite(t, ingressConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	waiting.apply(testNow)
+	waiting.wishRoot(now, false)
+	waiting.onePass(now)
+	if report := Verify(waiting.cfg, waiting.observe(now)); len(report.Findings) > 0 {
+		t.Errorf("a UI that waits: wrong %v", report.Findings)
+	}
+}
+
+// TestVerifyTellsOfAWaitNearTheEnd: under another CA there is no older root to
+// go on with; a certificate that waits at the end of its life is wrong.
+func TestVerifyTellsOfAWaitNearTheEnd(t *testing.T) {
+	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
+	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
+	s := userSite(t, first.manifest(t, first.key, first.cert))
+	s.apply(testNow)
+	s.write("ca.yaml", second.manifest(t, second.key, second.cert))
+	s.onePass(testNow)
+	for days, wrong := range map[int]bool{2: false, 350: true} {
+		report := Verify(s.cfg, s.observe(testNow.AddDate(0, 0, days)))
+		ends := slices.ContainsFunc(report.Findings, func(f Finding) bool { return strings.Contains(f.Problem, "its certificate ends on") })
+		if ends != wrong {
+			t.Errorf("after %d days: %v", days, report.Findings)
+		}
+	}
+}

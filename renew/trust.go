@@ -25,6 +25,7 @@ type trustWant struct {
 	publicExact       bool                // the public ones came from a file: any difference counts
 	password          string              // empty: the one in use, or a new one
 	passwordFrom      *Version            // the Secret that holds a password still to be made
+	passwordMade      time.Time           // when flowcert generated the password; zero: it is the user's, or not known
 	referenced        []string
 	holders           []string // resources that restart with a new version
 	faces             []facing
@@ -203,7 +204,8 @@ func describe(entries []truststore.Entry) string {
 }
 
 // passwordVersion is that of the version which the password opens; another
-// password counts on.
+// password counts on. One that flowcert generated is told by the time at which it
+// did: where the versions are lost, a name is not given to another content.
 func (p *planner) passwordVersion(w trustWant) int {
 	last := 0
 	for _, s := range p.state.versions[w.slot] {
@@ -212,6 +214,12 @@ func (p *planner) passwordVersion(w trustWant) int {
 			return n
 		}
 		last = max(last, n)
+	}
+	switch {
+	case w.password == "":
+		return max(last+1, int(p.state.Now.Unix()))
+	case !w.passwordMade.IsZero():
+		return max(last+1, int(w.passwordMade.Unix()))
 	}
 	return last + 1
 }

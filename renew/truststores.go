@@ -73,6 +73,9 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		password: password, passwordFrom: from, faces: p.truststoreFaces(),
 		adopted: p.adoptedEntries(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace, distrusted(t)),
 	}
+	if s := p.state.Secrets[secrets.Ref{Namespace: t.Namespace, Name: t.Name + "-password"}]; t.Password == nil && s != nil {
+		w.passwordMade = s.Created()
+	}
 	for _, source := range t.Sources {
 		if source.Authority {
 			w.authority = source.Name

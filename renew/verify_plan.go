@@ -2,6 +2,7 @@ package renew
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -39,17 +40,28 @@ func (v *verifier) compareItem(i Item) {
 	s := v.secretOf(i)
 	waits := strings.HasPrefix(i.State, "waits")
 	switch {
+	case i.State == stateToBeMade && i.Due:
+		v.due(i.Target, i.Name+": "+i.State, "")
 	case i.State == stateToBeMade:
 		v.finding(i.Target, i.Name+": there is none yet", mendHint)
 	case waits && v.faulty(i.Target): // the fault says why
 	case s != nil && v.flaw(s) != nil:
 		v.finding(i.Target, v.flaw(s).Error(), mendHint)
+	case waits && v.nearDeadline(i):
+		v.finding(i.Target, fmt.Sprintf("%s: %s, and its certificate ends on %s", i.Name, i.State, day(i.NotAfter)), "roll the resources out and run flowcert apply --deployed, so that the next step is permitted")
 	case i.State == stateOK, waits: // the wait is said with what it waits for
 	case i.Due:
 		v.due(i.Target, i.Name+": "+i.State, "")
 	default:
 		v.finding(i.Target, i.Name+": "+i.State, mendHint)
 	}
+}
+
+// nearDeadline reports whether a certificate is at rotation.hardDeadline of its
+// life: what waits then waits for an outage.
+func (v *verifier) nearDeadline(i Item) bool {
+	left := v.cfg.Rotation.HardDeadline.Of(v.cfg.Defaults.Validity.Std())
+	return !i.NotAfter.IsZero() && i.NotAfter.Sub(v.state.Now) < left
 }
 
 func (v *verifier) secretOf(i Item) *secrets.Secret {

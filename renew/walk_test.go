@@ -413,3 +413,53 @@ func TestEarlierChainCounts(t *testing.T) {
 		t.Errorf("%d chains after the soak time, want 1", got)
 	}
 }
+
+// TestLostVersionsGiveNoNameAgain: a name stands for one content, password
+// included: the cluster may still have the version that was lost here.
+func TestLostVersionsGiveNoNameAgain(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	before := map[string]bool{}
+	for _, secret := range s.observe(testNow).Secrets {
+		if secret.Ours() && secret.Role() != secrets.RoleRoot && secret.Role() != secrets.RoleIntermediate {
+			before[secret.Name] = secret.Immutable
+			if err := s.store.DeleteSecret(context.Background(), secret); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	later := testNow.Add(time.Hour)
+	s.apply(later)
+	for _, secret := range s.observe(later).Secrets {
+		if immutable, had := before[secret.Name]; had && (immutable || secret.Immutable) {
+			t.Errorf("%s is there again, with another content", secret.Ref)
+		}
+	}
+}
+
+// TestAuthoritySourceWithoutServers: a truststore that trusts the authority may
+// be for any server that has a certificate of it.
+func TestAuthoritySourceWithoutServers(t *testing.T) {
+	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
+	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
+	s := newSite(t, strings.Replace(walkConfig, `, servers: [{address: "orders-db:5432"}]`, "", 1),
+		map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
+	s.apply(testNow)
+	ran, now := s.rolledOut(testNow), testNow.Add(time.Hour)
+	s.write("ca.yaml", second.manifest(t, second.key, second.cert))
+	s.walk(now, ran, map[string]int{})
+	if !slices.ContainsFunc(s.plan(now).Waits, func(w Wait) bool { return w.Target == "certificate/ea/orders-db-server" }) {
+		t.Errorf("the database's certificate does not wait: %v", s.plan(now).Waits)
+	}
+}
+
+// TestUnmountedTruststoreIsNamed: it is not taken away, and somebody is told.
+func TestUnmountedTruststoreIsNamed(t *testing.T) {
+	s := quickSite(t)
+	s.apply(testNow)
+	s.edit("flowcert.yaml", "truststores: [{publicCAs: false, sources: [{name: db, file: db.pem}]}]", "")
+	s.reload()
+	if notices := strings.Join(s.plan(testNow).Notices, "\n"); !strings.Contains(notices, "mounts ssl-truststore-") {
+		t.Errorf("nobody is told: %s", notices)
+	}
+}

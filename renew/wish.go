@@ -3,6 +3,7 @@ package renew
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -35,7 +36,7 @@ func Wish(plan *Plan, state *State, target string) ([]*secrets.Secret, error) {
 	}
 	if len(marked) == 0 {
 		slices.Sort(known)
-		return nil, Hinted{Err: fmt.Errorf("%s has no certificate to renew", target), Hint: fmt.Sprintf("a target is kind/namespace/name; there is %v", slices.Compact(known))}
+		return nil, Hinted{Err: fmt.Errorf("%s has no certificate to renew", target), Hint: "a target is kind/namespace/name; there is " + strings.Join(slices.Compact(known), ", ")}
 	}
 	return marked, nil
 }

@@ -140,6 +140,19 @@ type wired struct {
 	wiring   Wiring
 }
 
+// noteUnmounted names a truststore of ours that the configuration does not mount
+// any more: it stays, because something may need it, and nothing renews it.
+func (p *planner) noteUnmounted(w wired) {
+	name := deploy.References(w.resource).TrustStore
+	s := p.state.Secrets[secrets.Ref{Namespace: w.resource.Namespace, Name: name}]
+	if s == nil || !s.Ours() || len(p.plan.Faults) > 0 || slices.ContainsFunc(w.wiring.versions(), func(v *Version) bool {
+		return v != nil && v.Role == secrets.RoleTruststore
+	}) {
+		return
+	}
+	p.notice("%s mounts %s of %s, which flowcert.yaml does not give it any more: nothing renews it; put it back into flowcert.yaml, or revert", w.resource, name, s.Target())
+}
+
 // planWiring compares every resource with what it should refer to.
 func (p *planner) planWiring() {
 	var all []wired
@@ -150,6 +163,9 @@ func (p *planner) planWiring() {
 		all = append(all, wired{job.resource, &EventProcessingWiring{Certificate: job.certificate, CA: job.ca, UI: job.ui, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt}})
 	}
 	all = slices.DeleteFunc(all, func(w wired) bool { return w.resource.Paused() })
+	for _, w := range all {
+		p.noteUnmounted(w)
+	}
 	results := inParallel(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
 	for i, w := range all {
 		p.wire(w.resource, w.wiring, results[i])
