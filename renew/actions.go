@@ -72,6 +72,7 @@ type MakeLeaf struct {
 	NewRoot   *Version            // a root that this plan makes
 	Cross     bool                // its issuer stands under that root, and so the cross certificate follows
 	Keep      *secrets.Identity
+	Wish      string // that the leaf which is kept be renewed; not granted yet
 	Request   pki.LeafRequest
 	CA        *pki.IntermediateRequest // asks for an intermediate in place of a leaf
 	Key       pki.KeySpec

@@ -70,13 +70,7 @@ func commonName(c config.Certificate) string {
 func (p *planner) certificateLeaves(c config.Certificate) [][]*x509.Certificate {
 	var out [][]*x509.Certificate
 	for _, s := range p.state.versions[slot{c.Target().String(), secrets.RoleCertificate}] {
-		if id, err := s.Identity(secrets.DefaultKeys()); err == nil && (c.Naming == config.Fixed || !p.retired(s)) {
-			out = append(out, id.Chain)
-		}
-		until, said := p.soaksUntil(s)
-		if chain, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation])); err == nil && (!said || p.state.Now.Before(until)) {
-			out = append(out, chain)
-		}
+		out = append(out, p.chainsInUse(s)...)
 	}
 	return append(out, p.adoptedLeaves(slot{c.Target().String(), secrets.RoleCertificate}, c.Namespace)...)
 }
@@ -112,6 +106,14 @@ func (p *planner) truststoreEdges(server string, reaches func(config.Truststore)
 		}
 	}
 	return edges
+}
+
+// faces are truststoreFaces, looked for once a pass.
+func (p *planner) faces() []facing {
+	if p.facing == nil {
+		p.facing = p.truststoreFaces()
+	}
+	return p.facing
 }
 
 // truststoreFaces are the servers here that workloads call by a truststore, and

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -74,7 +73,9 @@ func (a authority) isLost(c *x509.Certificate) bool {
 
 // compromise reports whether a compromised root is still about. Nothing soaks
 // then: the user's word that a step is deployed is enough for the next.
-func (s *State) compromise() bool {
+func (s *State) compromise() bool { return s.compromised }
+
+func (s *State) anyCompromised() bool {
 	for k, versions := range s.versions {
 		if k.role != secrets.RoleRoot {
 			continue
@@ -101,13 +102,13 @@ func (p *planner) planForgetLost() {
 		if !p.knowsLost(s) {
 			continue
 		}
-		if s.Role() != secrets.RoleIntermediate && !p.retired(s) || s.Annotations[earlierAnnotation] != "" && len(p.chainsInUse(s)) > 1 {
+		if s.Role() != secrets.RoleIntermediate && !p.retired(s) {
 			p.lostItems("compromised; " + s.Name + " still has it")
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: a.target, For: fmt.Sprintf(
 				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, s.Name, p.whatNext(s.Name))})
 			return
 		}
-		if s.Annotations[earlierAnnotation] == "" && !used[s.Ref] {
+		if !used[s.Ref] {
 			old = append(old, s)
 		}
 	}
@@ -149,8 +150,9 @@ func (p *planner) knowsLost(s *secrets.Secret) bool {
 	if err != nil {
 		return false
 	}
-	earlier, _ := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation]))
-	return slices.ContainsFunc(id.Roots, a.isLost) || home(id.Chain, a.lost) != nil || len(earlier) > 0 && home(earlier, a.lost) != nil
+	return slices.ContainsFunc(id.Roots, a.isLost) || slices.ContainsFunc(append(p.earlierChains(s), id.Chain), func(chain []*x509.Certificate) bool {
+		return home(chain, a.lost) != nil
+	})
 }
 
 // compromised finds a leaf that stands under a compromised root.

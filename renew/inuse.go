@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
 )
@@ -23,8 +25,8 @@ const earlierAnnotation = "flowcert.io/earlier"
 // what runs is not known: a replaced version counts as in use until the user
 // has said that its successor is deployed, and the soak time has passed since.
 func (p *planner) retired(s *secrets.Secret) bool {
-	if p.referenced[s.Ref] {
-		return false
+	if p.referenced[s.Ref] || !s.Immutable && slices.Contains(leafRoles, s.Role()) {
+		return false // what is updated in place is read by its name
 	}
 	until, said := p.soaksUntil(s)
 	return said && !p.state.Now.Before(until)
@@ -155,6 +157,12 @@ var versionRoles = []secrets.Role{
 	secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleFlinkTLS, secrets.RoleFlinkTrust, secrets.RoleTruststore,
 }
 
+// mountedNowhere reports whether a version that only a resource would mount is
+// mounted by none: its successor may be older, or its resource is gone.
+func mountedNowhere(s *secrets.Secret, references map[secrets.Ref]bool) bool {
+	return !references[s.Ref] && s.Immutable && !strings.HasPrefix(s.Target(), string(config.KindCertificate)+"/")
+}
+
 // Deployed returns the versions that have been replaced, marked with the user's
 // word that what replaced them is deployed. Those marked before are left out.
 func Deployed(state *State) []*secrets.Secret {
@@ -167,7 +175,7 @@ func Deployed(state *State) []*secrets.Secret {
 		if !slices.Contains(versionRoles, s.Role()) || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
-		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" {
+		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" && !mountedNowhere(s, references) {
 			continue
 		}
 		out = append(out, marking(s, deployedAnnotation, state.Now))

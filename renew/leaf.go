@@ -160,7 +160,9 @@ func (p *planner) trustFirst(w leafWant, verdicts []judged) (*Version, []Action)
 		return p.stay(w, ready, reason), nil
 	}
 	// The same leaf, with the new roots beside the old.
-	return p.newLeaf(w, verdicts, "the new root has to be trusted first", &current.id, &issuer{}, appendNew(roots, current.id.Roots), current.id.Chain[0].NotAfter)
+	v, actions := p.newLeaf(w, verdicts, "the new root has to be trusted first", &current.id, &issuer{}, appendNew(roots, current.id.Roots), current.id.Chain[0].NotAfter)
+	actions[0].(*MakeLeaf).Wish = current.secret.Annotations[wishAnnotation]
+	return v, actions
 }
 
 // leafRoots are what is trusted beside a leaf.

@@ -36,6 +36,9 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
 	}
+	if a.Wish != "" {
+		s.Annotations[wishAnnotation] = a.Wish
+	}
 	if a.Keep != nil && slices.Contains(a.Spoilt, s.Name) {
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
@@ -75,8 +78,18 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 			s.Data[k] = v
 		}
 	}
-	if chain := old.Data[secrets.TLSCert]; a.Keep == nil && len(chain) > 0 {
+	earlier := old.Annotations[earlierAnnotation]
+	switch chain := old.Data[secrets.TLSCert]; {
+	case a.Keep != nil:
+		for _, k := range []string{earlierAnnotation, deployedAnnotation} {
+			if v := old.Annotations[k]; v != "" {
+				s.Annotations[k] = v
+			}
+		}
+	case old.Annotations[deployedAnnotation] != "": // nobody serves what was before that
 		s.Annotations[earlierAnnotation] = string(chain)
+	case len(chain) > 0:
+		s.Annotations[earlierAnnotation] = string(chain) + earlier
 	}
 }
 

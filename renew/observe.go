@@ -34,8 +34,9 @@ type State struct {
 	// Broken are files and objects that could not be read.
 	Broken []error
 
-	resources []deploy.Resource
-	versions  map[slot][]*secrets.Secret
+	resources   []deploy.Resource
+	versions    map[slot][]*secrets.Secret
+	compromised bool // see compromise
 }
 
 // SourceKey is the place of a source in the configuration.
@@ -74,6 +75,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 	for _, v := range s.versions {
 		slices.SortFunc(v, newestFirst)
 	}
+	s.compromised = s.anyCompromised()
 	for i, t := range cfg.Truststores {
 		for j, source := range t.Sources {
 			if !source.Authority {

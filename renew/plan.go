@@ -112,6 +112,8 @@ type planner struct {
 	adopting  map[slot][]*adoption       // what this pass takes over
 	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
 
+	facing []facing // see faces
+
 	restarting map[string]bool // resources that this plan restarts for other reasons
 	postponed  map[string]bool // resources for which something waits for a restart
 	otherKeys  otherKeys

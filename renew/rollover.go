@@ -305,9 +305,23 @@ func (p *planner) chainsInUse(s *secrets.Secret) [][]*x509.Certificate {
 	if id, err := p.identityOf(s); err == nil && !p.retired(s) {
 		out = append(out, id.Chain)
 	}
+	return append(out, p.earlierChains(s)...)
+}
+
+// earlierChains are those that a Secret which is updated in place held before and
+// that somebody may serve still.
+func (p *planner) earlierChains(s *secrets.Secret) [][]*x509.Certificate {
 	until, said := p.soaksUntil(s)
-	if chain, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation])); err == nil && (!said || p.state.Now.Before(until)) {
-		out = append(out, chain)
+	certs, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation]))
+	if err != nil || said && !p.state.Now.Before(until) {
+		return nil
+	}
+	var out [][]*x509.Certificate
+	for _, c := range certs {
+		if !c.IsCA || len(out) == 0 {
+			out = append(out, nil) // a leaf begins the next chain
+		}
+		out[len(out)-1] = append(out[len(out)-1], c)
 	}
 	return out
 }

@@ -70,7 +70,7 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		slot:      slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore},
 		namespace: namespace, prefix: t.Name, format: t.Format,
 		sources: p.withEarlier(t, namespace, sources), public: p.publicCAs(i), publicExact: t.PublicCAs.File != "",
-		password: password, passwordFrom: from, faces: p.truststoreFaces(),
+		password: password, passwordFrom: from, faces: p.faces(),
 		adopted: p.adoptedEntries(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace, distrusted(t)),
 	}
 	if s := p.state.Secrets[secrets.Ref{Namespace: t.Namespace, Name: t.Name + "-password"}]; t.Password == nil && s != nil {
