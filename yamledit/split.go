@@ -22,7 +22,7 @@ func Split(stream []byte) []Document {
 			s.line(line)
 		}
 	}
-	s.cut(len(s.starts)-1, len(stream))
+	s.end(len(s.starts)-1, len(stream))
 	return s.docs
 }
 
@@ -51,7 +51,7 @@ func (s *splitter) line(n int) {
 	case marker(content, "..."):
 		s.begun = true
 		if n+1 < len(s.starts) {
-			s.cut(n+1, s.starts[n+1])
+			s.end(n+1, s.starts[n+1])
 		}
 	case bytes.HasPrefix(content, []byte("%YAML ")), bytes.HasPrefix(content, []byte("%TAG ")):
 		if s.begun && s.directives < 0 {
@@ -61,6 +61,32 @@ func (s *splitter) line(n int) {
 		s.begun = true
 		s.directives = -1
 	}
+}
+
+// end is cut behind a ... line. One that ends nothing belongs to the document
+// before it: by itself no parser takes it.
+func (s *splitter) end(line, off int) {
+	if last := len(s.docs) - 1; last >= 0 && s.onlyEnds(off) {
+		s.docs[last].Bytes = s.src[s.docs[last].Offset:off:off]
+		s.from, s.fromLine = off, line
+		s.begun, s.directives = false, -1
+		return
+	}
+	s.cut(line, off)
+}
+
+// onlyEnds reports whether the current document, which would end at the offset,
+// is a ... line and comments.
+func (s *splitter) onlyEnds(off int) bool {
+	ends := false
+	for line := s.fromLine; line < len(s.starts) && s.starts[line] < off; line++ {
+		isEnd := marker(s.src[s.startOf(line):s.endOf(line)], "...")
+		if !isEnd && !s.onlyComment(s.startOf(line)) {
+			return false
+		}
+		ends = ends || isEnd
+	}
+	return ends
 }
 
 // cut ends the current document before the offset, which begins the line.
