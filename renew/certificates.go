@@ -65,14 +65,9 @@ func commonName(c config.Certificate) string {
 	return c.SecretName[:64]
 }
 
-// certificateLeaves are the chains that the certificate's server may serve: those
-// of its versions, and of a Secret that is updated in place the one before.
+// certificateLeaves are leavesInUse of a certificate's server.
 func (p *planner) certificateLeaves(c config.Certificate) [][]*x509.Certificate {
-	var out [][]*x509.Certificate
-	for _, s := range p.state.versions[slot{c.Target().String(), secrets.RoleCertificate}] {
-		out = append(out, p.chainsInUse(s)...)
-	}
-	return append(out, p.adoptedLeaves(slot{c.Target().String(), secrets.RoleCertificate}, c.Namespace)...)
+	return p.leavesInUse(slot{c.Target().String(), secrets.RoleCertificate}, c.Namespace)
 }
 
 // edgesToCertificate lists the workloads that reach the certificate's server by
@@ -130,11 +125,11 @@ func (p *planner) truststoreFaces() []facing {
 	}
 	for _, job := range p.sortedEventProcessing() {
 		for _, role := range []secrets.Role{secrets.RoleCertificate, secrets.RoleUICertificate} {
-			add(p.declaredEdges(job.target), p.servedInUse(slot{job.target, role}, job.config.Namespace))
+			add(p.declaredEdges(job.target), p.leavesInUse(slot{job.target, role}, job.config.Namespace))
 		}
 	}
 	for _, job := range p.sortedFlinks() {
-		add(p.declaredEdges(job.target), p.leavesInUse(job))
+		add(p.declaredEdges(job.target), p.flinkLeaves(job))
 	}
 	return out
 }

@@ -50,16 +50,22 @@ func (p *planner) trustInUse(k slot, namespace string) []Trust {
 	return append(out, p.adoptedTrust(k, namespace)...)
 }
 
-// leavesInUse are the chains of every version that a FlinkDeployment may still
-// serve; those that do not open no pod can serve.
-func (p *planner) leavesInUse(job *flinkJob) [][]*x509.Certificate {
+// leavesInUse are the chains that a server may still serve: those of its
+// versions, of a Secret that is updated in place the ones before, and of what
+// was taken over.
+func (p *planner) leavesInUse(k slot, namespace string) [][]*x509.Certificate {
 	var out [][]*x509.Certificate
-	for _, s := range p.state.versions[slot{job.target, secrets.RoleFlinkTLS}] {
-		if id, err := p.storesOf(s); err == nil && s.Namespace == job.config.Namespace && !p.retired(s) {
-			out = append(out, id.Chain)
+	for _, s := range p.state.versions[k] {
+		if s.Namespace == namespace {
+			out = append(out, p.chainsInUse(s)...)
 		}
 	}
-	return append(out, p.adoptedLeaves(slot{job.target, secrets.RoleFlinkTLS}, job.config.Namespace)...)
+	return append(out, p.adoptedLeaves(k, namespace)...)
+}
+
+// flinkLeaves are leavesInUse of a FlinkDeployment.
+func (p *planner) flinkLeaves(job *flinkJob) [][]*x509.Certificate {
+	return p.leavesInUse(slot{job.target, secrets.RoleFlinkTLS}, job.config.Namespace)
 }
 
 // formatOf is the format of the stores that a Secret holds.

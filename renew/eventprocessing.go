@@ -1,7 +1,6 @@
 package renew
 
 import (
-	"crypto/x509"
 	"fmt"
 
 	"github.com/flowcert/flowcert/config"
@@ -85,7 +84,7 @@ func (p *planner) planUI(job *eventProcessingJob) *Version {
 	if job.certificate != nil && p.certificateOf(job.certificate) == nil {
 		w.early = w.validity / 8 // one restart for both, should they have come apart
 	}
-	leaves := p.servedInUse(w.slot, w.namespace)
+	leaves := p.leavesInUse(w.slot, w.namespace)
 	trust := p.trustInUse(w.slot, w.namespace)
 	for _, e := range []Edge{
 		{Client: "the ingress in front of " + job.target, Profile: ingressProfile(job.resource)},
@@ -148,23 +147,11 @@ func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 		namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
 		format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
 		authority: secrets.RootAlias, referenced: []string{deploy.References(job.resource).FlinkTrust}, holders: []string{job.target},
-		faces:   []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.leavesInUse(flink)}},
+		faces:   []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.flinkLeaves(flink)}},
 		adopted: p.adoptedEntries(slot{job.target, secrets.RoleFlinkTrust}, job.config.Namespace, nil),
 	})
 	p.plan.Actions = append(p.plan.Actions, actions...)
 	return trust
-}
-
-// servedInUse are the chains, in PEM, of every version that a server may still
-// present.
-func (p *planner) servedInUse(k slot, namespace string) [][]*x509.Certificate {
-	var out [][]*x509.Certificate
-	for _, s := range p.state.versions[k] {
-		if id, err := p.identityOf(s); err == nil && s.Namespace == namespace && !p.retired(s) {
-			out = append(out, id.Chain)
-		}
-	}
-	return append(out, p.adoptedLeaves(k, namespace)...)
 }
 
 // nameEventProcessing finds the names of an EventProcessing's certificates.

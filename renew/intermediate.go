@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -56,10 +55,12 @@ func (p *planner) intermediateItems() {
 		}
 	}
 	signed := p.issuersInUse()
-	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
-		id, err := s.Identity(secrets.DefaultKeys())
-		if err == nil && !p.expired(id.Chain[0]) && (listed[s.Name] || signed[pki.Fingerprint(id.Chain[0])]) {
-			p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: s.Name, NotAfter: id.Chain[0].NotAfter, Loaded: "-", State: stateOK})
+	for _, h := range p.held() {
+		if h.err != nil || p.expired(h.id.Chain[0]) {
+			continue
+		}
+		if cert := h.id.Chain[0]; listed[h.secret.Name] || signed[pki.Fingerprint(cert)] {
+			p.item(Item{Target: p.authority.target, Role: secrets.RoleIntermediate, Name: h.secret.Name, NotAfter: cert.NotAfter, Loaded: "-", State: stateOK})
 		}
 	}
 }
@@ -93,7 +94,7 @@ type issuer struct {
 	chain   []*x509.Certificate // what follows the leaf; nil while it is to be made
 	beyond  []*x509.Certificate // what follows that: cross certificates, or the path to a user's root
 
-	certificate *x509.Certificate // of a user's CA
+	certificate *x509.Certificate // of a user's CA, or of an older root
 	older       bool              // it stands under a root that does not sign any more
 
 	// proofs is what edges are judged by before there is a leaf. One that verifies
@@ -186,28 +187,18 @@ func (p *planner) fitIntermediate(namespace string, names []string) *issuer {
 }
 
 // intermediates are those of the namespace that may sign more leaves, newest
-// first. They are read once a pass.
+// first. They are looked for once a pass.
 func (p *planner) intermediates(namespace string) []*issuer {
 	if fit, ok := p.fit[namespace]; ok {
 		return fit
 	}
 	var fit []*issuer
-	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
-		if s.Annotations[namespaceAnnotation] != namespace {
-			continue
-		}
-		id, err := s.Identity(secrets.DefaultKeys())
-		if err != nil {
-			p.notice("not used: %v", err)
-			continue
-		}
-		if p.unfit(id) == "" {
-			v := &Version{Target: p.authority.target, Role: secrets.RoleIntermediate, Secret: s}
-			beyond := p.aboveIntermediates()
-			fit = append(fit, &issuer{
-				version: v, end: id.Chain[0].NotAfter, chain: id.Chain[:1], beyond: beyond,
-				proofs: []proof{{path: slices.Concat(id.Chain[:1], beyond), depth: 1}},
-			})
+	for _, h := range p.heldFor(namespace) {
+		switch {
+		case h.err != nil:
+			p.notice("not used: %v", h.err)
+		case p.unfit(h.id) == "":
+			fit = append(fit, h.issuer(p.aboveIntermediates()))
 		}
 	}
 	p.fit[namespace] = fit
@@ -326,46 +317,17 @@ func (p *planner) topCommonName() string {
 }
 
 func (p *planner) whyIntermediate(namespace string) string {
-	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
-		if s.Annotations[namespaceAnnotation] != namespace {
-			continue
-		}
+	if have := p.heldFor(namespace); len(have) > 0 {
 		why := "it does not permit every name"
-		if id, err := s.Identity(secrets.DefaultKeys()); err == nil {
-			why = cmp.Or(p.unfit(id), why)
+		if have[0].err == nil {
+			why = cmp.Or(p.unfit(have[0].id), why)
 		}
-		return s.Name + " is not fit: " + why
+		return have[0].secret.Name + " is not fit: " + why
 	}
 	if p.made[namespace] > 1 {
 		return "the names of namespace " + namespace + " are too many for one"
 	}
 	return "none signs for namespace " + namespace + " yet"
-}
-
-// lastIntermediate is the highest generation of the namespace's intermediates
-// that is here: subjects are not used again, however many have gone.
-func (p *planner) lastIntermediate(namespace string) int {
-	last := 0
-	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
-		if s.Annotations[namespaceAnnotation] != namespace {
-			continue
-		}
-		n := 1
-		if id, err := s.Identity(secrets.DefaultKeys()); err == nil {
-			n = nameGeneration(id.Chain[0].Subject.CommonName)
-		}
-		last = max(last, n)
-	}
-	return last
-}
-
-// nameGeneration is the N of a common name that ends in GN, and 1 without it.
-func nameGeneration(name string) int {
-	if m := generationSuffix.FindStringSubmatch(name); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		return n
-	}
-	return 1
 }
 
 // intermediateName keeps subjects of roots and intermediates apart, generation

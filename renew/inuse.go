@@ -80,9 +80,9 @@ func (p *planner) planCleanup() {
 			}
 		}
 	}
-	for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
-		if id, err := s.Identity(secrets.DefaultKeys()); err == nil && !gone[s] && p.state.Now.After(id.Chain[0].NotAfter.Add(keptIntermediate)) {
-			p.act(&Forget{Secret: s, Because: "it ended on " + day(id.Chain[0].NotAfter)})
+	for _, h := range p.held() {
+		if h.err == nil && !gone[h.secret] && p.state.Now.After(h.id.Chain[0].NotAfter.Add(keptIntermediate)) {
+			p.act(&Forget{Secret: h.secret, Because: "it ended on " + day(h.id.Chain[0].NotAfter)})
 		}
 	}
 }

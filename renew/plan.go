@@ -113,6 +113,7 @@ type planner struct {
 	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
 
 	facing []facing // see faces
+	holds  []held   // see held; nil: not read yet
 
 	restarting map[string]bool // resources that this plan restarts for other reasons
 	postponed  map[string]bool // resources for which something waits for a restart

@@ -5,9 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -81,7 +79,7 @@ func (p *planner) planSigningCA(job *eventProcessingJob) *Version {
 		// The CA stands for the leaves below it, which are not known here.
 		Profile: pki.Go(), Trust: p.trustInUse(w.slot, w.namespace),
 	}
-	w.edges, w.faces = []Edge{e}, []facing{{e, p.servedInUse(w.slot, w.namespace)}}
+	w.edges, w.faces = []Edge{e}, []facing{{e, p.leavesInUse(w.slot, w.namespace)}}
 	v := p.planLeaf(w)
 	p.noteEarlierSigners(job, w, v)
 	return v
@@ -150,9 +148,6 @@ func (p *planner) signingValidity() time.Duration {
 	return signingCAValidity
 }
 
-// generationSuffix ends the common names of later generations.
-var generationSuffix = regexp.MustCompile(` G([0-9]+)$`)
-
 // signingSubject is the authority's subject with a common name that no earlier
 // generation had: see intermediateName.
 func (p *planner) signingSubject(job *eventProcessingJob, k slot) *pki.Subject {
@@ -163,11 +158,7 @@ func (p *planner) signingSubject(job *eventProcessingJob, k slot) *pki.Subject {
 			last++ // it had a name once
 			continue
 		}
-		n := 1
-		if m := generationSuffix.FindStringSubmatch(id.Chain[0].Subject.CommonName); m != nil {
-			n, _ = strconv.Atoi(m[1])
-		}
-		last = max(last, n)
+		last = max(last, nameGeneration(id.Chain[0].Subject.CommonName))
 	}
 	subject := p.subject()
 	top := subject.CommonName

@@ -37,7 +37,7 @@ func (p *planner) planFlink() {
 			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
 			referenced: deploy.References(job.resource).FlinkTLS, holders: []string{job.target},
 			edges: p.edgesTo(job),
-			faces: []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)}},
+			faces: []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.flinkLeaves(job)}},
 		})
 		job.tls = v
 		p.plan.Actions = append(p.plan.Actions, actions...)
@@ -105,7 +105,7 @@ func (p *planner) operatorFaces(target string) []facing {
 	var out []facing
 	for _, job := range p.sortedFlinks() {
 		if job.config.TLS.Rest {
-			out = append(out, facing{Edge{Client: target, Server: job.target, Profile: pki.JVM()}, p.leavesInUse(job)})
+			out = append(out, facing{Edge{Client: target, Server: job.target, Profile: pki.JVM()}, p.flinkLeaves(job)})
 		}
 	}
 	return out
