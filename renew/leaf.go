@@ -109,7 +109,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 		}
 		p.otherKeys.compare(w.target, best.id, w.key)
 		leaf := best.id.Chain[0]
-		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: loaded(w.referenced, best.secret), State: stateOK})
+		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: p.loaded(w.referenced, best.secret), State: stateOK})
 		return v, nil
 	}
 	if clock := p.clockBehind(w, verdicts); clock {
@@ -218,7 +218,7 @@ func (p *planner) newItem(w leafWant, v *Version, have []judged, reason string) 
 	item := Item{Target: w.target, Role: w.role, Name: v.Name(), Loaded: "-", State: stateToBeMade}
 	if len(have) > 0 {
 		current := have[0]
-		item.Name, item.Loaded, item.State, item.Due = current.secret.Name, loaded(w.referenced, current.secret), reason, current.due
+		item.Name, item.Loaded, item.State, item.Due = current.secret.Name, p.loaded(w.referenced, current.secret), reason, current.due
 		if current.err == nil {
 			item.NotAfter = current.id.Chain[0].NotAfter
 			item.RenewAt = p.renewAt(w.target, current.id.Chain[0])
@@ -251,9 +251,12 @@ func (p *planner) newRoot() *Version {
 	return nil
 }
 
-// loaded says who uses a version. What runs is not known of a directory; that
-// the manifest refers to it is.
-func loaded(referenced []string, s *secrets.Secret) string {
+// loaded says who uses a version: in a cluster how many pods. What runs is not
+// known of a directory; that the manifest refers to it is.
+func (p *planner) loaded(referenced []string, s *secrets.Secret) string {
+	if p.state.live() {
+		return p.state.loadedBy(referenced, s)
+	}
 	if slices.Contains(referenced, s.Name) {
 		return "manifest"
 	}
@@ -324,7 +327,7 @@ func (p *planner) clockBehind(w leafWant, verdicts []judged) bool {
 
 // stay keeps the version in use while a step waits.
 func (p *planner) stay(w leafWant, c candidate, reason string) *Version {
-	item := Item{Target: w.target, Role: w.role, Name: c.secret.Name, Loaded: loaded(w.referenced, c.secret), State: "waits (" + reason + ")"}
+	item := Item{Target: w.target, Role: w.role, Name: c.secret.Name, Loaded: p.loaded(w.referenced, c.secret), State: "waits (" + reason + ")"}
 	if c.err == nil {
 		item.NotAfter = c.id.Chain[0].NotAfter
 	}

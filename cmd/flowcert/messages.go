@@ -72,6 +72,12 @@ func (a *app) line(command string) string {
 	if a.dir != "" {
 		out += " --dir " + quote(a.dir)
 	}
+	if a.kubeconfig != "" {
+		out += " --kubeconfig " + quote(a.kubeconfig)
+	}
+	if a.context != "" {
+		out += " --context " + quote(a.context)
+	}
 	if a.adopt && (command == "apply" || command == "plan") {
 		out += " --adopt"
 	}
