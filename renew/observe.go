@@ -31,6 +31,8 @@ type State struct {
 	PublicCAs map[int]Source
 	// Adopt: what others set and made may be taken over. The caller sets it.
 	Adopt bool
+	// Held are resources that are not to be changed, and why. The caller sets it.
+	Held map[string]string
 	// Broken are files and objects that could not be read.
 	Broken []error
 
@@ -173,6 +175,16 @@ func readPublicCAs(cfg *config.Config, p config.PublicCAs) Source {
 		return Source{Err: fmt.Errorf("%s: %w", path, err)}
 	}
 	return Source{Certificates: certs}
+}
+
+// Resource finds a resource by its target.
+func (s *State) Resource(target string) (deploy.Resource, bool) {
+	for _, r := range s.resources {
+		if r.String() == target {
+			return r, true
+		}
+	}
+	return deploy.Resource{}, false
 }
 
 // resource finds a configured resource; a missing one and one that stands in
