@@ -62,7 +62,9 @@ type Unreadable struct {
 	// Ours tells that flowcert made it, or edited it: nothing may be made in its
 	// place, because it may be there already.
 	Ours bool
-	Err  error
+	// Authority tells that it may hold a root or an intermediate of flowcert's.
+	Authority bool
+	Err       error
 }
 
 func (u *Unreadable) Error() string {
@@ -76,7 +78,7 @@ func (u *Unreadable) Unwrap() error { return u.Err }
 
 // Remedy is what to do about it.
 func (u *Unreadable) Remedy() string {
-	if filepath.Base(filepath.Dir(u.File)) == authorityFolder && u.Ours {
+	if u.Authority {
 		return "move it away and bring the authority back from a backup (flowcert import), or put the file back"
 	}
 	if u.Ours {

@@ -82,6 +82,9 @@ func (s *Secret) Target() string { return s.Annotations[TargetAnnotation] }
 // Role returns what the Secret is for; empty for somebody else's.
 func (s *Secret) Role() Role { return Role(s.Annotations[RoleAnnotation]) }
 
+// signs reports whether the Secret is a root's or an intermediate's.
+func (s *Secret) signs() bool { return s.Role() == RoleRoot || s.Role() == RoleIntermediate }
+
 // Created is when flowcert made the Secret; zero if it did not.
 func (s *Secret) Created() time.Time {
 	t, err := time.Parse(time.RFC3339, s.Annotations[CreatedAnnotation])
