@@ -231,7 +231,7 @@ func (p *planner) adoptedTrust(k slot, namespace string) []Trust {
 	var out []Trust
 	for _, a := range p.adoptedInUse(k, namespace) {
 		if len(a.Entries) > 0 {
-			out = append(out, Trust{Version: a.name, Anchors: secrets.Certificates(a.Entries)})
+			out = append(out, Trust{Version: a.name, Anchors: secrets.Certificates(a.Entries), Of: a.record})
 		}
 	}
 	return out

@@ -105,7 +105,7 @@ func (p *planner) planForgetLost() {
 		if s.Role() != secrets.RoleIntermediate && !p.retired(s) {
 			p.lostItems("compromised; " + s.Name + " still has it")
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: a.target, For: fmt.Sprintf(
-				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, s.Name, p.whatNext(s.Name))})
+				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, s.Name, p.whatNext(s))})
 			return
 		}
 		if !used[s.Ref] {

@@ -42,14 +42,11 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
-// whatNext says what a person can do about trust that is still in use.
-func (p *planner) whatNext(version string) string {
-	for _, versions := range p.state.versions {
-		for _, s := range versions {
-			if until, said := p.soaksUntil(s); (s.Name == version || slices.Contains(s.Originals(), version)) && said {
-				return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
-			}
-		}
+// whatNext says what a person can do about a version, or a record, that is still
+// in use.
+func (p *planner) whatNext(s *secrets.Secret) string {
+	if until, said := p.soaksUntil(s); said {
+		return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
 	}
 	if p.state.compromise() {
 		return "roll the resources out, then run flowcert apply --deployed"
