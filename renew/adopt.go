@@ -257,7 +257,7 @@ func (p *planner) adoptedEntries(k slot, namespace string, distrust []string) []
 	var out []truststore.Entry
 	for _, a := range p.adoptedOf(k, namespace) {
 		for _, e := range a.Entries {
-			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) && !p.authority.isLost(e.Certificate) {
+			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) && !p.givenUp(e.Certificate) {
 				out = append(out, e)
 			}
 		}

@@ -20,13 +20,15 @@ const backdate = 5 * time.Minute
 // authority is the certificate authority as a pass finds it.
 type authority struct {
 	target string
-	known  bool     // it could be told what there is
-	ended  string   // the day on which the last root ended, if one did
-	last   int      // the generation of the newest root that was ever made here
-	roots  []root   // trusted: not ended, not compromised; oldest first
-	lost   []root   // compromised, and those that vouched for a compromised one
-	newest *Version // the root that signs; nil if nothing needs one
-	user   *issuer  // a CA of the user's; nil: ours
+	known  bool   // it could be told what there is
+	ended  string // the day on which the last root ended, if one did
+	last   int    // the generation of the newest root that was ever made here
+	roots  []root // trusted: not ended, not compromised; oldest first
+	lost   []root // compromised, and those that vouched for a compromised one
+	// distrusted are compromised roots whose Secrets are gone.
+	distrusted []*x509.Certificate
+	newest     *Version // the root that signs; nil if nothing needs one
+	user       *issuer  // a CA of the user's; nil: ours
 }
 
 // root is one generation.
@@ -87,7 +89,9 @@ func (p *planner) planAuthority() {
 	a := &p.authority
 	a.target = authorityTarget(p.cfg)
 	if p.cfg.Authority.Secret != nil {
-		p.userAuthority()
+		if p.readFormer() {
+			p.userAuthority()
+		}
 		return
 	}
 	if !p.readRoots() {
@@ -145,6 +149,9 @@ func (p *planner) needsAuthority() bool {
 // read, which is a fault.
 func (p *planner) readRoots() bool {
 	a := &p.authority
+	if !p.readDistrusted() {
+		return false
+	}
 	for _, s := range slices.Backward(p.state.versions[slot{a.target, secrets.RoleRoot}]) {
 		id, err := s.Identity(secrets.DefaultKeys())
 		if err == nil && !pki.SameKey(id.Chain[0], id.Key) {
@@ -202,6 +209,9 @@ func (p *planner) rootName(n int) string {
 	return fmt.Sprintf("%s-root-g%d", p.cfg.Authority.Name, n)
 }
 
+// rootless are the roles of Secrets for which there need not have been a root.
+var rootless = []secrets.Role{secrets.RolePassword, secrets.RoleTruststore, secrets.RoleAdopted, secrets.RoleDistrusted}
+
 // evidence names something that only a root of ours can have led to. A missing
 // root is then a loss, not a beginning.
 func (p *planner) evidence() string {
@@ -212,7 +222,7 @@ func (p *planner) evidence() string {
 	}
 	var made []string
 	for k, versions := range p.state.versions {
-		if k.role != secrets.RolePassword && k.role != secrets.RoleTruststore && k.role != secrets.RoleAdopted {
+		if !slices.Contains(rootless, k.role) {
 			for _, s := range versions {
 				made = append(made, s.Ref.String())
 			}
@@ -230,13 +240,14 @@ func (p *planner) evidence() string {
 func (p *planner) makeRoot(why string) {
 	a := &p.authority
 	self := p.cfg.Authority.SelfSigned
-	ref := secrets.Ref{Namespace: p.cfg.Namespace, Name: p.rootName(a.last + 1)}
+	next := max(a.last, a.distrustedGeneration()) + 1
+	ref := secrets.Ref{Namespace: p.cfg.Namespace, Name: p.rootName(next)}
 	if p.taken(a.target, ref) {
 		a.known = false
 		return
 	}
 	subject := self.Subject
-	subject.CommonName = rootCommonName(subject.CommonName, a.last+1)
+	subject.CommonName = rootCommonName(subject.CommonName, next)
 	a.newest = &Version{Target: a.target, Role: secrets.RoleRoot, Known: ref.Name}
 	end := p.state.Now.Add(time.Duration(self.Validity))
 	step := &MakeRoot{

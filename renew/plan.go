@@ -176,6 +176,7 @@ func (p *planner) run() *Plan {
 		p.planTruststores()
 		p.planWiring()
 		p.planForgetLost()
+		p.noteDistrusted()
 		p.planCleanup()
 		p.intermediateItems()
 		p.noteKeys()

@@ -66,11 +66,12 @@ func StillReferred(state *State, reverts []Reverted) (string, error) {
 	return "", nil
 }
 
-// Removable lists flowcert's own Secrets less the roots', sorted by name.
+// Removable lists flowcert's own Secrets less the roots' and the list of those that
+// are distrusted, sorted by name.
 func Removable(state *State) []*secrets.Secret {
 	var out []*secrets.Secret
 	for _, s := range state.Secrets {
-		if s.Ours() && s.Role() != secrets.RoleRoot {
+		if s.Ours() && s.Role() != secrets.RoleRoot && s.Role() != secrets.RoleDistrusted {
 			out = append(out, s)
 		}
 	}

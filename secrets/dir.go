@@ -16,7 +16,7 @@ import (
 // Folders of a directory store.
 const (
 	secretsFolder   = "secrets"   // everything that workloads mount
-	authorityFolder = "authority" // keys of roots and intermediates, which no workload needs
+	authorityFolder = "authority" // keys of roots and intermediates, and which roots are distrusted: no workload needs them
 )
 
 // maxManifest bounds a file that is read as manifests. Larger ones are named,

@@ -173,7 +173,7 @@ func (r *reading) addSecret(path string, obj map[string]any) error {
 	r.twice[s.Ref] = true
 	r.snap.Broken = append(r.snap.Broken, &Unreadable{
 		File: path, Ours: s.Ours() || other.Ours() || r.dir.inOurs(path) || r.dir.inOurs(other.File),
-		Authority: s.signs() || other.signs(),
+		Authority: s.ofAuthority() || other.ofAuthority(),
 		Err:       fmt.Errorf("%s stands in %s too", s.Ref, other.File),
 	})
 	return nil

@@ -82,8 +82,11 @@ func (s *Secret) Target() string { return s.Annotations[TargetAnnotation] }
 // Role returns what the Secret is for; empty for somebody else's.
 func (s *Secret) Role() Role { return Role(s.Annotations[RoleAnnotation]) }
 
-// signs reports whether the Secret is a root's or an intermediate's.
-func (s *Secret) signs() bool { return s.Role() == RoleRoot || s.Role() == RoleIntermediate }
+// ofAuthority reports whether the Secret is the authority's own: no workload needs
+// it.
+func (s *Secret) ofAuthority() bool {
+	return slices.Contains([]Role{RoleRoot, RoleIntermediate, RoleDistrusted}, s.Role())
+}
 
 // Created is when flowcert made the Secret; zero if it did not.
 func (s *Secret) Created() time.Time {

@@ -19,8 +19,9 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export FILE",
 		Short: "Write the authority's keys into one encrypted file, as a backup",
 		Long: `Writes every root and intermediate that flowcert made, keys included, into one
-file that is encrypted with a passphrase; flowcert import brings them back. All
-else can be made again from them.
+file that is encrypted with a passphrase, and the list of roots that are not to
+be trusted any more; flowcert import brings them back. All else can be made again
+from them.
 
 The file is in the format of age, so that age opens it where there is no flowcert.
 Inside are the Secret manifests of DIR/authority.
