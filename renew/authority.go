@@ -114,9 +114,9 @@ func (p *planner) planAuthority() {
 	if !p.needsAuthority() {
 		return
 	}
-	if evidence := p.evidence(); a.last == 0 && evidence != "" {
+	if e := p.evidence(); a.last == 0 && e != nil {
 		a.known = false
-		p.plan.Faults = append(p.plan.Faults, Fault{Target: a.target, Err: p.lost(evidence)})
+		p.fault(a.target, p.lost(*e), "")
 		return
 	}
 	p.makeRoot(p.whyFirst())
@@ -207,32 +207,6 @@ func generation(s *secrets.Secret) int {
 
 func (p *planner) rootName(n int) string {
 	return fmt.Sprintf("%s-root-g%d", p.cfg.Authority.Name, n)
-}
-
-// rootless are the roles of Secrets for which there need not have been a root.
-var rootless = []secrets.Role{secrets.RolePassword, secrets.RoleTruststore, secrets.RoleAdopted, secrets.RoleDistrusted}
-
-// evidence names something that only a root of ours can have led to. A missing
-// root is then a loss, not a beginning.
-func (p *planner) evidence() string {
-	for _, r := range p.state.resources {
-		if r.Root() != "" {
-			return r.Where()
-		}
-	}
-	var made []string
-	for k, versions := range p.state.versions {
-		if !slices.Contains(rootless, k.role) {
-			for _, s := range versions {
-				made = append(made, s.Ref.String())
-			}
-		}
-	}
-	if len(made) == 0 {
-		return ""
-	}
-	slices.Sort(made)
-	return made[0]
 }
 
 // makeRoot plans the next generation. The one before it vouches for it with a

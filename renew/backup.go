@@ -57,8 +57,8 @@ func Backup(cfg *config.Config, state *State) ([]*secrets.Secret, error) {
 // noRoot says why there is no root to copy: it is lost, or there never was one.
 func noRoot(cfg *config.Config, state *State) error {
 	p := newPlanner(cfg, state)
-	if evidence := p.evidence(); evidence != "" {
-		return p.lost(evidence)
+	if e := p.evidence(); e != nil {
+		return p.lost(*e)
 	}
 	return Hinted{Err: errors.New("there is no certificate authority yet"), Hint: "run flowcert apply first"}
 }

@@ -132,9 +132,11 @@ func (s *State) references() map[secrets.Ref]bool {
 
 // inOrderOf sorts references, so that messages come out the same every time.
 func inOrderOf(references map[secrets.Ref]bool) []secrets.Ref {
-	return slices.SortedFunc(maps.Keys(references), func(a, b secrets.Ref) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
+	return slices.SortedFunc(maps.Keys(references), byRef)
+}
+
+func byRef(a, b secrets.Ref) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
 // replaced reports whether something else took a version's place: nothing refers

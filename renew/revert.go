@@ -1,7 +1,6 @@
 package renew
 
 import (
-	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -75,9 +74,7 @@ func Removable(state *State) []*secrets.Secret {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, func(a, b *secrets.Secret) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(out, func(a, b *secrets.Secret) int { return byRef(a.Ref, b.Ref) })
 	return out
 }
 
