@@ -2,6 +2,7 @@ package renew
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,4 +43,53 @@ func TestWaitSpeaksOfItsOwnNamespace(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEarlierChainsAddUp: as long as nobody says that a Secret which is updated in
+// place was rolled out, its readers may serve any of the chains that it ever held.
+func TestEarlierChainsAddUp(t *testing.T) {
+	s := newSite(t, testConfig+"certificates: [{secretName: db-server, dnsNames: [db]}]\n", map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	var held []string // fingerprints, in the order of making
+	served := func(now time.Time) []string {
+		var out []string
+		for _, chain := range newPlanner(s.cfg, s.observe(now)).certificateLeaves(s.cfg.Certificates[0]) {
+			if len(chain) < 2 || chain[0].IsCA || chain[0].CheckSignatureFrom(chain[1]) != nil {
+				t.Errorf("a chain is torn: %d certificates", len(chain))
+			}
+			out = append(out, pki.Fingerprint(chain[0]))
+		}
+		slices.Sort(out)
+		return out
+	}
+	now := testNow
+	update := func() {
+		s.onePass(now)
+		id, err := s.version(now, "certificate/ea/db-server", secrets.RoleCertificate).Identity(secrets.DefaultKeys())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, pki.Fingerprint(id.Chain[0]))
+	}
+	want := func(from int) {
+		t.Helper()
+		if got := served(now); !slices.Equal(got, slices.Sorted(slices.Values(held[from:]))) {
+			t.Errorf("%s: %d chains count, want %d", day(now), len(got), len(held)-from)
+		}
+	}
+	update()
+	for range 2 {
+		now = now.AddDate(0, 9, 0)
+		update()
+	}
+	want(0) // all three
+	s.sayDeployed(now)
+	want(0) // the soak time is not over
+	now = now.Add(24 * time.Hour)
+	want(2)
+	now = now.AddDate(0, 9, 0)
+	update() // what was before the word does not come back
+	want(2)
+	now = now.AddDate(0, 9, 0)
+	update()
+	want(2)
 }
