@@ -79,6 +79,10 @@ func (a *app) export(ctx context.Context, path, passphraseFile string, force boo
 	if err := secrets.WriteArchive(path, data); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if own := s.cfg.Authority.Secret; own != nil {
+		ref := secrets.Ref{Namespace: own.Namespace, Name: own.Name}
+		a.say("%s the CA itself is yours (%s) and not in it: keep a copy of its key, and of its passphrase, as you do with your other keys", a.paint(a.stderr, yellow, "note:"), ref)
+	}
 	return a.exported(renew.AuthorityTarget(s.cfg), path, saved)
 }
 
