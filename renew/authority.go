@@ -167,7 +167,6 @@ func (p *planner) readRoots() bool {
 		}
 		a.last = max(a.last, generation(s))
 		if p.expired(id.Chain[0]) {
-			p.notice("%s: root %q ended on %s", s.Ref, id.Chain[0].Subject.CommonName, day(id.Chain[0].NotAfter))
 			a.ended = day(id.Chain[0].NotAfter)
 			if r := (root{certificate: id.Chain[0], version: &Version{Target: a.target, Role: secrets.RoleRoot, Secret: s}}); r.compromised() != "" {
 				a.lost = append(a.lost, r)
