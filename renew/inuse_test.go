@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"context"
 	"crypto/x509"
 	"slices"
 	"strings"
@@ -92,4 +93,62 @@ func TestEarlierChainsAddUp(t *testing.T) {
 	now = now.AddDate(0, 9, 0)
 	update()
 	want(2)
+}
+
+// frozen is a store that, like a cluster, keeps what is in an immutable Secret.
+type frozen struct {
+	Store
+	t *testing.T
+}
+
+func (f *frozen) UpdateSecret(ctx context.Context, s *secrets.Secret) error {
+	snap, err := f.Store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if have := snap.Secrets[s.Ref]; have != nil && have.Immutable && !sameData(have, s) {
+		f.t.Errorf("%s is immutable, and is to be changed", s.Ref)
+	}
+	return f.Store.UpdateSecret(ctx, s)
+}
+
+// TestGivenUpNameIsNotUsedAgain: the leaf in use is to stand beside the roots again
+// that it once stood beside, in a version that has been given up since.
+func TestGivenUpNameIsNotUsedAgain(t *testing.T) {
+	first, second := makeCA(t, caTemplate("Corporate root"), generate(t), nil), makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
+	s := newSite(t, userConfig+"truststores: [{publicCAs: false, sources: [{name: db, file: db.pem}]}]\n",
+		map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
+	const target = "flinkDeployment/ea/session"
+	leaf := func(now time.Time) (name, fingerprint string) {
+		secret := s.version(now, target, secrets.RoleFlinkTLS)
+		id, err := newPlanner(s.cfg, s.observe(now)).storesOf(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret.Name, pki.Fingerprint(id.Chain[0])
+	}
+	now := testNow
+	pass := func() {
+		plan := s.plan(now)
+		s.noFaults(plan)
+		if err := Apply(t.Context(), plan, &frozen{s.store, t}, now, func(Action) {}); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Minute)
+	}
+	pass()
+	given, kept := leaf(now)
+	s.write("ca.yaml", second.manifest(t, second.key, second.cert))
+	pass()
+	s.sayDeployed(now) // of the version that has the first root alone beside the leaf
+	s.write("ca.yaml", first.manifest(t, first.key, first.cert))
+	s.write("db.pem", string(pki.EncodeCertificates(newCA(t, "another database CA", testNow).root))) // Flink restarts for it
+	pass()
+	name, fingerprint := leaf(now)
+	if name == given || fingerprint != kept {
+		t.Errorf("%s, with a new leaf %v; want a name of its own around the same leaf", name, fingerprint != kept)
+	}
+	if left := s.plan(now).Actions; len(left) > 0 {
+		t.Errorf("left to do: %v", objects(s.plan(now)))
+	}
 }
