@@ -76,6 +76,63 @@ func (c *Config) Namespaces() []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
+// Served lists the namespaces in which flowcert looks for what runs and for Secrets
+// of its own, sorted. The others of Namespaces hold what is only read by name.
+func (c *Config) Served() []string {
+	set := map[string]bool{c.Namespace: true}
+	for _, t := range c.Targets() {
+		set[t.Namespace] = true
+	}
+	for _, t := range c.Truststores {
+		set[t.Namespace] = true
+	}
+	if c.FlinkOperator != nil {
+		set[c.FlinkOperator.Namespace] = true
+	}
+	delete(set, "")
+	return slices.Sorted(maps.Keys(set))
+}
+
+// Secrets lists the Secrets that the configuration names, and those that flowcert
+// writes under a fixed name: whoever made them, they are looked at.
+func (c *Config) Secrets() []Ref {
+	var out []Ref
+	add := func(k *SecretKeyRef) {
+		if k != nil {
+			out = append(out, Ref{k.Namespace, k.Name})
+		}
+	}
+	if s := c.Authority.Secret; s != nil {
+		out = append(out, Ref{s.Namespace, s.Name})
+		add(s.Passphrase)
+	}
+	for _, t := range c.Truststores {
+		add(t.Password)
+		for _, s := range t.Sources {
+			add(s.Secret)
+		}
+	}
+	for _, cert := range c.Certificates {
+		out = append(out, Ref{cert.Namespace, cert.SecretName})
+	}
+	if o := c.FlinkOperator; o != nil && o.Namespace != "" {
+		for _, name := range OperatorSecrets() {
+			out = append(out, Ref{o.Namespace, name})
+		}
+	}
+	return out
+}
+
+// OperatorSecrets are those that the Flink operator's deployment reads by these names
+// (Event Automation documentation, "Configuring Flink": operator certificates).
+func OperatorSecrets() []string { return []string{OperatorCertSecret, OperatorPasswordSecret} }
+
+// The Flink operator's Secrets: its key store and truststore, and their password.
+const (
+	OperatorCertSecret     = "flink-operator-cert"
+	OperatorPasswordSecret = "operator-certificate-password"
+)
+
 // FlinkKey is the kind of key for Flink's leaves: the default where that is RSA, else
 // RSA 3072, because Flink's cipher suites are for RSA.
 func (d Defaults) FlinkKey() pki.KeySpec {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,13 +19,16 @@ const maxSize = 1 << 20
 
 // Load reads the file at path; see Parse. Faults name the path as given here: they print
 // as "flowcert.yaml:12: …". An error of reading the file wraps the operating system's.
-func Load(path string) (*Config, error) {
+func Load(path string) (*Config, error) { return LoadFor(path, "") }
+
+// LoadFor is Load with another namespace in place of the file's own; empty: the file's.
+func LoadFor(path, namespace string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer f.Close()
-	c, err := Parse(f)
+	c, err := parse(f, namespace)
 	var faults Errors
 	switch {
 	case errors.As(err, &faults):
@@ -38,7 +42,9 @@ func Load(path string) (*Config, error) {
 
 // Parse reads one YAML document of at most 1 MiB, fills in the defaults and validates the
 // whole. Faults of the content come back as Errors.
-func Parse(r io.Reader) (*Config, error) {
+func Parse(r io.Reader) (*Config, error) { return parse(r, "") }
+
+func parse(r io.Reader, namespace string) (*Config, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
@@ -51,6 +57,7 @@ func Parse(r io.Reader) (*Config, error) {
 	c := newConfig()
 	d := &decoder{report: rep}
 	d.config(c).read(root, "")
+	c.Namespace = cmp.Or(namespace, c.Namespace)
 	if !d.exhausted() {
 		fillDefaults(c, rep)
 		validate(c, rep)

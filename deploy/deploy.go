@@ -20,6 +20,7 @@ package deploy
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/flowcert/flowcert/yamledit"
 )
@@ -51,10 +52,30 @@ type Resource struct {
 	File     string
 	Document int // its place among the documents of File
 	Line     int
-	// Source is the resource's own text: YAML in a directory, JSON in a cluster.
+	// Source is the resource's own text as YAML; of one in a cluster, without status
+	// and without what the API server keeps in its metadata.
 	Source []byte
 	// Object is Source, decoded.
 	Object map[string]any
+
+	// What only a cluster knows.
+
+	// Status is the resource's own; nil in a directory.
+	Status map[string]any
+	// Generation counts changes of the specification.
+	Generation int64
+	// UID and ResourceVersion say which object, and which state of it, was read.
+	UID, ResourceVersion string
+	// Writers are its field managers, subresources left aside, newest first.
+	Writers []Writer
+	// Absent: it is configured and does not exist yet.
+	Absent bool
+}
+
+// Writer is a field manager that changed the resource.
+type Writer struct {
+	Name string
+	Time time.Time
 }
 
 // String names the resource as commands and messages do: kind/namespace/name.

@@ -69,6 +69,9 @@ func (a *Adopt) Reason() string {
 
 func (a *Adopt) Disturbs() string { return "" }
 
+// Subject implements Action.
+func (a *Adopt) Subject() string { return a.Record.Target() }
+
 func (a *Adopt) run(ctx context.Context, r *runner) error {
 	switch {
 	case a.Aside != nil:

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +21,8 @@ import (
 
 // Apply runs the plan's actions in order and fills in the versions that they
 // make. Keys are made, and leaves issued, in parallel, ahead of the actions that
-// need them. done is called after each action. A plan with faults is not for this function: the
+// need them. done is called after each action. Where the plan isolates its targets, an
+// action that fails stops those that need what it makes, and no others. A plan with faults is not for this function: the
 // caller decides what they stop.
 func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done func(Action)) error {
 	if err := store.Prepare(rewritten(plan), asides(plan)...); err != nil {
@@ -29,17 +32,61 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	defer stop()
 	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}, rewires: rewires(plan), results: map[*Rewire]deploy.Result{}}
 	r.ahead = issueAhead(ctx, plan, r)
+	var errs []error
 	for _, a := range plan.Actions {
 		if err := ctx.Err(); err != nil {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
-		if err := a.run(ctx, r); err != nil {
-			return fmt.Errorf("%s: %w", a.Object(), err)
-		}
+		err := a.run(ctx, r)
 		r.ahead.done(a)
-		done(a)
+		switch {
+		case err == nil:
+			done(a)
+		case !plan.Isolate:
+			return named(a, err)
+		case (len(errs) > 0 || plan.Partial) && errors.Is(err, errNotMade): // follows from an earlier one
+		default:
+			errs = append(errs, &Failure{a, named(a, err)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Failure is an action that failed, where others went on.
+type Failure struct {
+	Action Action
+	Err    error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Failures takes the error of Apply apart, where the plan isolates its targets.
+func Failures(err error) []*Failure {
+	var one *Failure
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []*Failure
+		for _, e := range many.Unwrap() {
+			out = append(out, Failures(e)...)
+		}
+		return out
+	}
+	if errors.As(err, &one) {
+		return []*Failure{one}
 	}
 	return nil
+}
+
+// errNotMade is the error of an action that needs what an earlier one failed to
+// make.
+var errNotMade = errors.New("was not made")
+
+// named puts the object in front of an error that does not name it.
+func named(a Action, err error) error {
+	if strings.HasPrefix(err.Error(), a.Object()) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", a.Object(), err)
 }
 
 func rewires(plan *Plan) []*Rewire {
@@ -145,7 +192,7 @@ func (r *runner) create(ctx context.Context, v *Version, s *secrets.Secret) erro
 // password opens a Secret that an earlier action made.
 func (v *Version) password() (string, error) {
 	if v.Secret == nil {
-		return "", fmt.Errorf("%s of %s was not made", v.Role, v.Target)
+		return "", fmt.Errorf("%s of %s %w", v.Role, v.Target, errNotMade)
 	}
 	return string(v.Secret.Data[secrets.Password]), nil
 }
@@ -224,7 +271,7 @@ func (r *runner) issuer(v *Version) (pki.Issuer, secrets.Identity, error) {
 
 func readIssuer(v *Version) (secrets.Identity, error) {
 	if v.Secret == nil {
-		return secrets.Identity{}, fmt.Errorf("%s of %s was not made", v.Role, v.Target)
+		return secrets.Identity{}, fmt.Errorf("%s of %s %w", v.Role, v.Target, errNotMade)
 	}
 	if passphrase := v.Values[passphraseValue]; passphrase != "" {
 		return v.Secret.EncryptedIdentity(secrets.DefaultKeys(), []byte(passphrase))
@@ -318,6 +365,9 @@ func made(a *Rewire) bool {
 }
 
 func (a *Rewire) run(ctx context.Context, r *runner) error {
+	if !made(a) {
+		return fmt.Errorf("what it is to refer to %w", errNotMade)
+	}
 	result := r.edits(a)
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]

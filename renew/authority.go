@@ -3,6 +3,7 @@ package renew
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,12 +111,25 @@ func (p *planner) planAuthority() {
 	if !p.needsAuthority() {
 		return
 	}
+	if ns := p.anyClosed(); ns != "" {
+		a.known = false
+		p.fault(a.target, fmt.Errorf("whether there is an authority already cannot be told: namespace %s cannot be read", ns), "let flowcert read it, or take it out of flowcert.yaml")
+		return
+	}
 	if evidence := p.evidence(); a.last == 0 && evidence != "" {
 		a.known = false
 		p.plan.Faults = append(p.plan.Faults, Fault{Target: a.target, Err: p.lost(evidence)})
 		return
 	}
 	p.makeRoot(p.whyFirst())
+}
+
+// anyClosed is a namespace that could not be read; empty: there is none.
+func (p *planner) anyClosed() string {
+	if !p.state.live() || len(p.state.Live.Closed) == 0 {
+		return ""
+	}
+	return slices.Min(slices.Collect(maps.Keys(p.state.Live.Closed)))
 }
 
 // whyFirst says why a root is made that no earlier one can vouch for.

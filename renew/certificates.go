@@ -21,6 +21,9 @@ var reserved = regexp.MustCompile(`-root-g[0-9]+$|-[0-9a-f]{10}$`)
 func (p *planner) planCertificates() {
 	for _, c := range p.cfg.Certificates {
 		target := c.Target().String()
+		if p.state.live() && p.state.Live.Closed[c.Namespace] != nil {
+			continue // a fault says so
+		}
 		if reserved.MatchString(c.SecretName) {
 			p.fault(p.cfg.At(c.Line), fmt.Errorf("certificates: %s looks like the name of a Secret that flowcert makes itself", c.SecretName), "give it another name")
 			continue

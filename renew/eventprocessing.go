@@ -27,7 +27,7 @@ type eventProcessingJob struct {
 // Flink's truststore.
 func (p *planner) planEventProcessing() {
 	for _, job := range p.sortedEventProcessing() {
-		if job.names == nil || job.resource.Paused() {
+		if job.names == nil || p.heldBack(job.resource) != "" {
 			continue
 		}
 		if job.config.Mode == config.ModeCA {

@@ -15,7 +15,7 @@ import (
 
 // foreignOfEventProcessing reads what an EventProcessing uses and others made.
 func (p *planner) foreignOfEventProcessing(job *eventProcessingJob) (found []*adoption, faults []error) {
-	if job.resource.Paused() {
+	if p.heldBack(job.resource) != "" {
 		return nil, nil
 	}
 	g := &gathering{p: p, resource: job.resource}
@@ -40,7 +40,7 @@ func (p *planner) foreignOfEventProcessing(job *eventProcessingJob) (found []*ad
 
 // foreignOfFlink is the same for a FlinkDeployment.
 func (p *planner) foreignOfFlink(job *flinkJob) (found []*adoption, faults []error) {
-	if job.resource.Paused() {
+	if p.heldBack(job.resource) != "" {
 		return nil, nil
 	}
 	g := &gathering{p: p, resource: job.resource}
@@ -322,7 +322,7 @@ func (g *gathering) truststores(t config.Truststore) {
 // the truststore beside the JVM's option.
 func (p *planner) otherPath(job *flinkJob) []error {
 	t := p.flinkTruststore(job)
-	if t == nil || job.resource.Paused() {
+	if t == nil || p.heldBack(job.resource) != "" {
 		return nil
 	}
 	var faults []error
@@ -358,7 +358,7 @@ func (p *planner) fixedNames() []fixedName {
 	var out []fixedName
 	if ns, ok := p.operatorNamespace(); ok {
 		k := slot{operatorTarget(ns), secrets.RoleOperatorCert}
-		out = append(out, fixedName{k, secrets.Ref{Namespace: ns, Name: operatorSecret}, func(s *secrets.Secret) (*adoption, error) {
+		out = append(out, fixedName{k, secrets.Ref{Namespace: ns, Name: config.OperatorCertSecret}, func(s *secrets.Secret) (*adoption, error) {
 			return p.readOperatorStores(k, s)
 		}})
 	}
@@ -378,7 +378,7 @@ func (p *planner) fixedNames() []fixedName {
 // for both, in a Secret of its own, which stays as it is: the operator reads it
 // once, when it starts.
 func (p *planner) readOperatorStores(k slot, s *secrets.Secret) (*adoption, error) {
-	ref := secrets.Ref{Namespace: s.Namespace, Name: operatorPasswordSecret}
+	ref := secrets.Ref{Namespace: s.Namespace, Name: config.OperatorPasswordSecret}
 	holder := p.state.Secrets[ref]
 	if holder == nil {
 		return nil, notHere(ref, k.target, p.state.brokenNote())
@@ -396,7 +396,7 @@ func (p *planner) readOperatorStores(k slot, s *secrets.Secret) (*adoption, erro
 		return nil, Hinted{Err: err, Hint: fmt.Sprintf("bring the stores that the password in %s opens", ref)}
 	}
 	entries := secrets.Trusts(trust)
-	return &adoption{slot: k, namespace: s.Namespace, prefix: operatorSecret, originals: []*secrets.Secret{s}, entries: entries,
+	return &adoption{slot: k, namespace: s.Namespace, prefix: config.OperatorCertSecret, originals: []*secrets.Secret{s}, entries: entries,
 		identity: secrets.Identity{Key: store.Keys[0].Key, Chain: store.Keys[0].Chain, Roots: secrets.Certificates(entries)}}, nil
 }
 

@@ -21,12 +21,16 @@ const deployedAnnotation = "flowcert.io/deployed"
 // it held before, in PEM: whoever loaded it may serve it still.
 const earlierAnnotation = "flowcert.io/earlier"
 
-// retired reports whether nothing can use a version any more. In a directory
-// what runs is not known: a replaced version counts as in use until the user
+// retired reports whether nothing can use a version any more. In a cluster what
+// runs says so. In a directory that is not known: a replaced version counts as in use until the user
 // has said that its successor is deployed, and the soak time has passed since.
 func (p *planner) retired(s *secrets.Secret) bool {
 	if p.referenced[s.Ref] || !s.Immutable && slices.Contains(leafRoles, s.Role()) {
 		return false // what is updated in place is read by its name
+	}
+	if p.state.live() {
+		fresh := s.Role() == secrets.RoleAdopted && p.state.Now.Before(s.Created().Add(kubeletDelay))
+		return !fresh && len(p.state.uses(s)) == 0
 	}
 	until, said := p.soaksUntil(s)
 	return said && !p.state.Now.Before(until)
@@ -44,6 +48,9 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 
 // whatNext says what a person can do about trust that is still in use.
 func (p *planner) whatNext(version string) string {
+	if p.state.live() {
+		return p.liveNext(version)
+	}
 	for _, versions := range p.state.versions {
 		for _, s := range versions {
 			if until, said := p.soaksUntil(s); (s.Name == version || slices.Contains(s.Originals(), version)) && said {
@@ -55,6 +62,21 @@ func (p *planner) whatNext(version string) string {
 		return "roll the resources out, then run flowcert apply --deployed"
 	}
 	return fmt.Sprintf("roll the resources out, then run flowcert apply --deployed, and apply again after %s (rotation.soak)", p.cfg.Rotation.Soak)
+}
+
+// liveNext says what in the cluster still uses a version.
+func (p *planner) liveNext(version string) string {
+	for _, k := range p.slots() {
+		for _, s := range p.state.versions[k] {
+			if s.Name != version {
+				continue
+			}
+			if why := p.state.inTheWay(s); why != "" {
+				return why
+			}
+		}
+	}
+	return "it goes when nothing uses it any more"
 }
 
 // keptVersions of everything stay even if nothing uses them: a rollback of Flink
@@ -74,7 +96,7 @@ func (p *planner) planCleanup() {
 	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
-				if i >= keptVersions && p.retired(s) && !gone[s] && !used[s.Ref] {
+				if i >= keptVersions && p.retired(s) && p.soaked(s) && !gone[s] && !used[s.Ref] {
 					p.act(&Forget{Secret: s})
 				}
 			}
@@ -85,6 +107,13 @@ func (p *planner) planCleanup() {
 			p.act(&Forget{Secret: h.secret, Because: "it ended on " + day(h.id.Chain[0].NotAfter)})
 		}
 	}
+}
+
+// soaked reports whether a version was replaced long enough ago. In a directory
+// retired has counted the time since the user's word.
+func (p *planner) soaked(s *secrets.Secret) bool {
+	next, replaced := p.state.successor(s)
+	return !p.state.live() || replaced && !p.state.Now.Before(next.Add(p.cfg.Rotation.Soak.Std()))
 }
 
 // usedNames are the Secrets that this plan makes, or makes again under their own
@@ -111,6 +140,13 @@ func (p *planner) usedNames() map[secrets.Ref]bool {
 // keptIntermediate is how long an intermediate that has ended stays: a clock that
 // is wrong for a while shall cost nothing.
 const keptIntermediate = 90 * 24 * time.Hour
+
+// slots lists what there are versions of, in a fixed order.
+func (p *planner) slots() []slot {
+	return slices.SortedFunc(maps.Keys(p.state.versions), func(a, b slot) int {
+		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.role, b.role))
+	})
+}
 
 func (p *planner) targetsOf(role secrets.Role) []string {
 	set := map[string]bool{}

@@ -109,13 +109,13 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 		}
 		p.otherKeys.compare(w.target, best.id, w.key)
 		leaf := best.id.Chain[0]
-		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: loaded(w.referenced, best.secret), State: stateOK})
+		p.item(Item{Target: w.target, Role: w.role, Name: best.secret.Name, NotAfter: leaf.NotAfter, RenewAt: p.renewAt(w.target, leaf), Loaded: p.loaded(w.referenced, best.secret), State: stateOK})
 		return v, nil
 	}
 	if clock := p.clockBehind(w, verdicts); clock {
 		return p.stay(w, verdicts[0].candidate, verdicts[0].reason), nil
 	}
-	reason, keep := firstReason(verdicts)
+	reason, keep := p.firstReason(w, verdicts)
 	roots := p.leafRoots(w)
 	if keep != nil {
 		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
@@ -192,7 +192,7 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	step := &MakeLeaf{
 		CA:      w.caRequest(p.state.Now, end),
 		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
-		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
+		Renews: len(have) > 0, Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,
 			Server: slices.Contains(w.usages, x509.ExtKeyUsageServerAuth), Client: slices.Contains(w.usages, x509.ExtKeyUsageClientAuth),
@@ -218,7 +218,7 @@ func (p *planner) newItem(w leafWant, v *Version, have []judged, reason string) 
 	item := Item{Target: w.target, Role: w.role, Name: v.Name(), Loaded: "-", State: stateToBeMade}
 	if len(have) > 0 {
 		current := have[0]
-		item.Name, item.Loaded, item.State, item.Due = current.secret.Name, loaded(w.referenced, current.secret), reason, current.due
+		item.Name, item.Loaded, item.State, item.Due = current.secret.Name, p.loaded(w.referenced, current.secret), reason, current.due
 		if current.err == nil {
 			item.NotAfter = current.id.Chain[0].NotAfter
 			item.RenewAt = p.renewAt(w.target, current.id.Chain[0])
@@ -251,9 +251,12 @@ func (p *planner) newRoot() *Version {
 	return nil
 }
 
-// loaded says who uses a version. What runs is not known of a directory; that
-// the manifest refers to it is.
-func loaded(referenced []string, s *secrets.Secret) string {
+// loaded says who uses a version: in a cluster how many pods. What runs is not
+// known of a directory; that the manifest refers to it is.
+func (p *planner) loaded(referenced []string, s *secrets.Secret) string {
+	if p.state.live() {
+		return p.state.loadedBy(referenced, s)
+	}
 	if slices.Contains(referenced, s.Name) {
 		return "manifest"
 	}
@@ -298,14 +301,24 @@ func (p *planner) inOrder(w leafWant) []*secrets.Secret {
 	return slices.DeleteFunc(all, func(s *secrets.Secret) bool { return s.Namespace != w.namespace })
 }
 
-func firstReason(rest []judged) (reason string, keep *secrets.Identity) {
+func (p *planner) firstReason(w leafWant, rest []judged) (reason string, keep *secrets.Identity) {
 	if len(rest) == 0 {
-		return "there is none yet", nil
+		return p.noneYet(w.namespace, w.referenced), nil
 	}
 	if rest[0].keep {
 		return rest[0].reason, &rest[0].id
 	}
 	return rest[0].reason, nil
+}
+
+// noneYet says why a first version is made: what a resource refers to may be gone.
+func (p *planner) noneYet(namespace string, referenced []string) string {
+	for _, name := range referenced {
+		if secrets.IsVersionName(name) && p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}] == nil {
+			return name + " is gone"
+		}
+	}
+	return "there is none yet"
 }
 
 // clockBehind reports, as a fault, a leaf of ours that begins in the future: the
@@ -324,7 +337,7 @@ func (p *planner) clockBehind(w leafWant, verdicts []judged) bool {
 
 // stay keeps the version in use while a step waits.
 func (p *planner) stay(w leafWant, c candidate, reason string) *Version {
-	item := Item{Target: w.target, Role: w.role, Name: c.secret.Name, Loaded: loaded(w.referenced, c.secret), State: "waits (" + reason + ")"}
+	item := Item{Target: w.target, Role: w.role, Name: c.secret.Name, Loaded: p.loaded(w.referenced, c.secret), State: "waits (" + reason + ")"}
 	if c.err == nil {
 		item.NotAfter = c.id.Chain[0].NotAfter
 	}

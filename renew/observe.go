@@ -31,8 +31,13 @@ type State struct {
 	PublicCAs map[int]Source
 	// Adopt: what others set and made may be taken over. The caller sets it.
 	Adopt bool
+	// Held are resources that are not to be changed, and why. The caller sets it.
+	Held map[string]string
 	// Broken are files and objects that could not be read.
 	Broken []error
+
+	// Live is what runs; nil in a directory.
+	Live *secrets.Live
 
 	resources   []deploy.Resource
 	versions    map[slot][]*secrets.Secret
@@ -63,7 +68,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 		return nil, err
 	}
 	s := &State{
-		Now: now, Secrets: snap.Secrets, Broken: snap.Broken, resources: snap.Resources,
+		Now: now, Secrets: snap.Secrets, Broken: snap.Broken, resources: snap.Resources, Live: snap.Live,
 		Sources: map[SourceKey]Source{}, PublicCAs: map[int]Source{}, versions: map[slot][]*secrets.Secret{},
 	}
 	for _, secret := range snap.Secrets {
@@ -172,6 +177,16 @@ func readPublicCAs(cfg *config.Config, p config.PublicCAs) Source {
 	return Source{Certificates: certs}
 }
 
+// Resource finds a resource by its target.
+func (s *State) Resource(target string) (deploy.Resource, bool) {
+	for _, r := range s.resources {
+		if r.String() == target {
+			return r, true
+		}
+	}
+	return deploy.Resource{}, false
+}
+
 // resource finds a configured resource; a missing one and one that stands in
 // two places are errors.
 func (s *State) resource(kind, namespace, name string) (deploy.Resource, error) {
@@ -186,6 +201,9 @@ func (s *State) resource(kind, namespace, name string) (deploy.Resource, error) 
 	case 1:
 		return found[0], nil
 	case 0:
+		if s.live() {
+			return s.absent(kind, namespace, name)
+		}
 		hint := s.candidates(kind)
 		if len(s.Broken) > 0 {
 			hint = "mend the file that could not be read, if the resource stands there; otherwise: " + hint
@@ -195,6 +213,29 @@ func (s *State) resource(kind, namespace, name string) (deploy.Resource, error) 
 	return deploy.Resource{}, Hinted{
 		Err:  fmt.Errorf("%s stands in two places: %s and %s", target, place(found[0]), place(found[1])),
 		Hint: "keep one of the two in the directory",
+	}
+}
+
+// absent stands for a resource that is to come: in a cluster somebody may create
+// it later. In a namespace that could not be read it may be there already.
+func (s *State) absent(kind, namespace, name string) (deploy.Resource, error) {
+	if err := s.Live.Closed[namespace]; err != nil {
+		return deploy.Resource{}, closedError(namespace, err)
+	}
+	group := deploy.EventProcessingGroup
+	if kind == deploy.FlinkDeploymentKind {
+		group = deploy.FlinkDeploymentGroup
+	}
+	return deploy.Resource{
+		Group: group, Kind: kind, Namespace: namespace, Name: name, Absent: true,
+		Object: map[string]any{"metadata": map[string]any{"name": name, "namespace": namespace}},
+	}, nil
+}
+
+func closedError(namespace string, err error) error {
+	return Hinted{
+		Err:  fmt.Errorf("namespace %s cannot be read: %w", namespace, err),
+		Hint: "bind flowcert's Role there (flowcert manifests prints it), or take the namespace out of flowcert.yaml",
 	}
 }
 
@@ -214,6 +255,9 @@ func (s *State) candidates(kind string) string {
 		if r.Kind == kind {
 			there = append(there, r.Namespace+"/"+r.Name)
 		}
+	}
+	if len(there) == 0 && s.live() {
+		return "there is no " + kind + " in the namespaces of flowcert.yaml"
 	}
 	if len(there) == 0 {
 		return "no " + kind + " was found; put its manifest into the directory"

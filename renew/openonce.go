@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
@@ -103,7 +104,7 @@ func (p *planner) storesOf(s *secrets.Secret) (secrets.Identity, error) {
 	if s.Role() == secrets.RoleOperatorCert {
 		password, ok := p.operatorPassword(s.Namespace)
 		if !ok {
-			return secrets.Identity{}, fmt.Errorf("its password is not in secret %s/%s", s.Namespace, operatorPasswordSecret)
+			return secrets.Identity{}, fmt.Errorf("its password is not in secret %s/%s", s.Namespace, config.OperatorPasswordSecret)
 		}
 		sh.onePassword = password
 	}

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -23,6 +25,15 @@ type Plan struct {
 	Faults []Fault
 	// Waits are steps that are due and not permitted yet.
 	Waits []Wait
+	// Partial: actions that belong to it were left out.
+	Partial bool
+	// Isolate lets a failure of one target leave the others alone; in a cluster.
+	Isolate bool
+	// Rolling are resources whose last change has not reached all that runs; in a
+	// cluster.
+	Rolling []Wait
+	// Unfit are resources that do not work, for reasons that waiting does not mend.
+	Unfit []Wait
 	// Files hold the configured resources, sorted; in a directory.
 	Files []string
 	// Root is the fingerprint of the newest root; of one still to be made only a
@@ -30,6 +41,59 @@ type Plan struct {
 	Root string
 	// Notices are worth attention and change nothing.
 	Notices []string
+}
+
+// Without is the plan less the actions for some targets. What needs what they
+// make is left out when the plan is carried out.
+func (plan *Plan) Without(targets map[string]bool) *Plan {
+	out := *plan
+	out.Actions = slices.DeleteFunc(slices.Clone(plan.Actions), func(a Action) bool { return targets[a.Subject()] })
+	out.Partial = len(out.Actions) < len(plan.Actions)
+	return &out
+}
+
+// Deadline is when the first certificate of a target ends; zero: none is known.
+func (plan *Plan) Deadline(target string) time.Time {
+	return first(plan.Items, func(i Item) time.Time {
+		if i.Target != target {
+			return time.Time{}
+		}
+		return i.NotAfter
+	})
+}
+
+// NextDue is the first time after now at which a certificate is to be renewed or
+// ends; zero: none is known.
+func (plan *Plan) NextDue(now time.Time) time.Time {
+	later := func(t time.Time) time.Time {
+		if t.After(now) {
+			return t
+		}
+		return time.Time{}
+	}
+	renewal := first(plan.Items, func(i Item) time.Time { return later(i.RenewAt) })
+	end := first(plan.Items, func(i Item) time.Time { return later(i.NotAfter) })
+	if renewal.IsZero() || !end.IsZero() && end.Before(renewal) {
+		return end
+	}
+	return renewal
+}
+
+// first is the earliest time that the items have.
+func first(items []Item, of func(Item) time.Time) (at time.Time) {
+	for _, i := range items {
+		if t := of(i); !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	return at
+}
+
+// NamespaceOf is the namespace in a target, kind/namespace/name.
+func NamespaceOf(target string) string {
+	_, rest, _ := strings.Cut(target, "/")
+	namespace, _, _ := strings.Cut(rest, "/")
+	return namespace
 }
 
 // Fault is something that keeps flowcert from working on a target.
@@ -42,6 +106,13 @@ type Fault struct {
 type Wait struct {
 	Target string
 	For    string // what has to happen first, in words
+	Kind   string // gate, absent; empty: trust has to move first
+}
+
+// Reason is what a wait is for in one word, for metrics: its words tell more than
+// a label should.
+func (w Wait) Reason() string {
+	return cmp.Or(w.Kind, "trust")
 }
 
 // Item is one thing under management.
@@ -115,8 +186,9 @@ type planner struct {
 	facing []facing // see faces
 	holds  []held   // see held; nil: not read yet
 
-	restarting map[string]bool // resources that this plan restarts for other reasons
-	postponed  map[string]bool // resources for which something waits for a restart
+	restarting map[string]bool   // resources that this plan restarts for other reasons
+	postponed  map[string]bool   // resources for which something waits for a restart
+	gated      map[string]string // resources that must not be changed now, and why
 	otherKeys  otherKeys
 	callers    map[*flinkJob][]*eventProcessingJob // see callersOf
 
@@ -126,7 +198,7 @@ type planner struct {
 
 func newPlanner(cfg *config.Config, state *State) *planner {
 	return &planner{
-		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
+		cfg: cfg, state: state, plan: &Plan{Isolate: state.live()}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
 		otherKeys: otherKeys{}, referenced: state.references(), once: newOpenOnce(),
@@ -134,16 +206,26 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 }
 
 // NewPlan decides what to do. It is pure: the same configuration and state give
-// the same plan.
+// the same plan. It goes as often as it learns more: what a gate holds is left
+// out of the next go, and what restarts anyway takes along what waited for that.
 func NewPlan(cfg *config.Config, state *State) *Plan {
 	p := newPlanner(cfg, state)
-	plan := p.run()
+	first := p.run()
+	held := p.holding()
+	if len(held) > 0 {
+		p = newPlanner(cfg, state)
+		p.gated = held
+		p.run()
+	}
 	if riding := p.ridingAlong(); len(riding) > 0 {
 		p = newPlanner(cfg, state)
-		p.restarting = riding
-		plan = p.run()
+		p.gated, p.restarting = held, riding
+		p.run()
 	}
-	return plan
+	if len(held) > 0 {
+		p.waitHeld(first)
+	}
+	return p.plan
 }
 
 // ridingAlong are the resources that the plan restarts and for which something
@@ -159,6 +241,9 @@ func (p *planner) ridingAlong() map[string]bool {
 }
 
 func (p *planner) run() *Plan {
+	if p.clockWrong() {
+		return p.plan
+	}
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
@@ -175,6 +260,7 @@ func (p *planner) run() *Plan {
 		p.planCertificates()
 		p.planTruststores()
 		p.planWiring()
+		p.planRollouts()
 		p.planForgetLost()
 		p.planCleanup()
 		p.intermediateItems()
@@ -233,6 +319,11 @@ func (p *planner) unreadable() {
 			p.notice("not read: %v", err)
 		}
 	}
+	if p.state.live() {
+		for _, ns := range slices.Sorted(maps.Keys(p.state.Live.Closed)) {
+			p.fault("namespace/"+ns, closedError(ns, p.state.Live.Closed[ns]), "")
+		}
+	}
 }
 
 // unsupported refuses what a configuration may say and this version does not
@@ -262,11 +353,16 @@ func (p *planner) unsupported() {
 
 // findResources looks every configured resource up.
 func (p *planner) findResources() {
+	lacks := func(line int, namespace string, err error) {
+		if !p.state.live() || p.state.Live.Closed[namespace] == nil { // else a fault of the namespace says so
+			p.fault(p.cfg.At(line), err, "")
+		}
+	}
 	for _, c := range p.cfg.EventProcessing {
 		target := deploy.Target(deploy.EventProcessingKind, c.Namespace, c.Name)
 		r, err := p.state.resource(deploy.EventProcessingKind, c.Namespace, c.Name)
 		if err != nil {
-			p.fault(p.cfg.At(c.Line), err, "")
+			lacks(c.Line, c.Namespace, err)
 			continue
 		}
 		p.wired[target] = &eventProcessingJob{config: c, resource: r, target: target}
@@ -276,7 +372,7 @@ func (p *planner) findResources() {
 		target := deploy.Target(deploy.FlinkDeploymentKind, c.Namespace, c.Name)
 		r, err := p.state.resource(deploy.FlinkDeploymentKind, c.Namespace, c.Name)
 		if err != nil {
-			p.fault(p.cfg.At(c.Line), err, "")
+			lacks(c.Line, c.Namespace, err)
 			continue
 		}
 		p.flinks[target] = &flinkJob{config: c, resource: r, target: target}
@@ -290,6 +386,7 @@ func (p *planner) findResources() {
 	for _, job := range p.flinks {
 		files[job.resource.File] = true
 	}
+	delete(files, "") // of a resource in a cluster
 	p.plan.Files = sorted(files)
 }
 

@@ -13,6 +13,7 @@ package renew
 
 import (
 	"context"
+	"errors"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -52,3 +53,13 @@ func (h Hinted) Unwrap() error { return h.Err }
 
 // Remedy returns the hint.
 func (h Hinted) Remedy() string { return h.Hint }
+
+// RemedyOf is the hint that an error, or one that it wraps, comes with; empty
+// without one.
+func RemedyOf(err error) string {
+	var h interface{ Remedy() string }
+	if errors.As(err, &h) {
+		return h.Remedy()
+	}
+	return ""
+}

@@ -50,7 +50,7 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 			why = cmp.Or(why, "it was given up") // its word must not hold for another life
 		}
 		if why == "" {
-			p.item(Item{Target: w.target, Role: w.role, Name: s.Name, NotAfter: firstEnd(want), Loaded: loaded(w.referenced, s), State: stateOK})
+			p.item(Item{Target: w.target, Role: w.role, Name: s.Name, NotAfter: firstEnd(want), Loaded: p.loaded(w.referenced, s), State: stateOK})
 			v := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: s}
 			if i > 0 {
 				p.reasons[v] = reason
@@ -77,7 +77,7 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 	p.reasons[step.Version] = reason
 	item := Item{Target: w.target, Role: w.role, Name: step.Name(), Loaded: "-", State: stateToBeMade}
 	if have := p.trustVersions(w); len(have) > 0 {
-		item.Name, item.Loaded, item.State = have[0].Name, loaded(w.referenced, have[0]), reason
+		item.Name, item.Loaded, item.State = have[0].Name, p.loaded(w.referenced, have[0]), reason
 		if entries, err := p.trustOf(have[0]); err == nil {
 			item.NotAfter = firstEnd(entries)
 			// What it holds is whole; its sources say that it should hold other.

@@ -109,12 +109,12 @@ func (p *planner) mountsIn(namespace string, t config.Truststore) []mount {
 	eps, flinks := p.mounting(t)
 	for _, job := range eps {
 		if job.config.Namespace == namespace {
-			out = append(out, mount{job.target, job.resource.Paused(), deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
+			out = append(out, mount{job.target, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
 	for _, job := range flinks {
 		if job.config.Namespace == namespace {
-			out = append(out, mount{job.target, job.resource.Paused(), deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
+			out = append(out, mount{job.target, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
 	return out

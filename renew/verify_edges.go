@@ -99,7 +99,7 @@ func (v *verifier) operator(job *flinkJob, server *opened) {
 	if !ok {
 		return
 	}
-	s := v.state.Secrets[secrets.Ref{Namespace: ns, Name: operatorSecret}]
+	s := v.state.Secrets[secrets.Ref{Namespace: ns, Name: config.OperatorCertSecret}]
 	if s == nil || v.flaw(s) != nil {
 		return // reported, or somebody else's
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
@@ -82,7 +83,7 @@ func (s *testSite) rolledOut(now time.Time) running {
 			out.trust["flink → flink"], out.leaves["flink"] = id.Roots, id.Chain
 		}
 	}
-	out.trust["operator → flink"] = anchors(secret("flink", operatorSecret))
+	out.trust["operator → flink"] = anchors(secret("flink", config.OperatorCertSecret))
 	if db := secret("ea", "orders-db-server"); db != nil {
 		id, err := db.Identity(secrets.DefaultKeys())
 		if err != nil {

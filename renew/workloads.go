@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
@@ -17,17 +18,10 @@ import (
 // operator is a client; nothing checks it.
 const operatorName = "flink-operator"
 
-// Secrets that the Flink operator's deployment reads by these names (Event
-// Automation documentation, "Configuring Flink": operator certificates).
-const (
-	operatorSecret         = "flink-operator-cert"
-	operatorPasswordSecret = "operator-certificate-password"
-)
-
 // planFlink plans the key store and truststore of every FlinkDeployment.
 func (p *planner) planFlink() {
 	for _, job := range p.sortedFlinks() {
-		if !job.config.TLS.Rest && !job.config.TLS.Internal || job.names == nil || job.resource.Paused() {
+		if !job.config.TLS.Rest && !job.config.TLS.Internal || job.names == nil || p.heldBack(job.resource) != "" {
 			continue
 		}
 		v, actions := p.leaf(leafWant{
@@ -47,10 +41,14 @@ func (p *planner) planFlink() {
 	}
 }
 
-// operatorNamespace is the namespace of the Flink operator, if it is configured.
+// operatorNamespace is the namespace of the Flink operator: the configured one, or
+// in a cluster the one in which it was found.
 func (p *planner) operatorNamespace() (string, bool) {
-	if o := p.cfg.FlinkOperator; o != nil {
-		return o.Namespace, o.Namespace != ""
+	if o := p.cfg.FlinkOperator; o != nil && o.Namespace != "" {
+		return o.Namespace, !p.state.live() || p.state.Live.Closed[o.Namespace] == nil
+	}
+	if p.state.live() {
+		return p.state.Live.OperatorNamespace, p.state.Live.OperatorNamespace != ""
 	}
 	return "", false
 }
@@ -74,24 +72,24 @@ func (p *planner) planOperator() {
 		return
 	}
 	target := operatorTarget(ns)
-	if p.takenFixed(slot{target, secrets.RoleOperatorCert}, secrets.Ref{Namespace: ns, Name: operatorSecret}) {
+	if p.takenFixed(slot{target, secrets.RoleOperatorCert}, secrets.Ref{Namespace: ns, Name: config.OperatorCertSecret}) {
 		return
 	}
 	s := shape{format: truststore.JKS}
 	if password, ok := p.operatorPassword(ns); ok {
 		s.onePassword = password
-	} else if ref := (secrets.Ref{Namespace: ns, Name: operatorPasswordSecret}); p.state.Secrets[ref] != nil {
+	} else if ref := (secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}); p.state.Secrets[ref] != nil {
 		p.fault(target, fmt.Errorf("%s: key %q holds no password that the stores could have", ref, secrets.Password),
 			"put a password of 6 or more printable characters there, or remove the Secret")
 		return
 	} else {
-		s.passwordFrom = &Version{Target: target, Role: secrets.RolePassword, Known: operatorPasswordSecret}
+		s.passwordFrom = &Version{Target: target, Role: secrets.RolePassword, Known: config.OperatorPasswordSecret}
 		p.act(&MakePassword{Version: s.passwordFrom, Key: secrets.Password, Because: "there is none yet",
-			Ref: secrets.Ref{Namespace: ns, Name: operatorPasswordSecret}})
+			Ref: secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}})
 	}
 	_, actions := p.leaf(leafWant{
 		slot:      slot{target, secrets.RoleOperatorCert},
-		namespace: ns, fixedName: operatorSecret,
+		namespace: ns, fixedName: config.OperatorCertSecret,
 		commonName: operatorName, names: []string{operatorName}, usages: mutual[1:], validity: p.cfg.Defaults.Validity.Std(),
 		key: p.cfg.Defaults.FlinkKey(), shape: s,
 		faces: p.operatorFaces(target),
@@ -123,7 +121,7 @@ func (p *planner) anyRest() bool {
 // operatorPassword is the value of operator-certificate-password, whoever made
 // it: the operator reads it into its environment once.
 func (p *planner) operatorPassword(namespace string) (string, bool) {
-	s, ok := p.state.Secrets[secrets.Ref{Namespace: namespace, Name: operatorPasswordSecret}]
+	s, ok := p.state.Secrets[secrets.Ref{Namespace: namespace, Name: config.OperatorPasswordSecret}]
 	if !ok {
 		return "", false
 	}
@@ -162,7 +160,7 @@ func (p *planner) planWiring() {
 	for _, job := range p.sortedEventProcessing() {
 		all = append(all, wired{job.resource, &EventProcessingWiring{Certificate: job.certificate, CA: job.ca, UI: job.ui, FlinkTrust: job.flinkTrust, Trust: job.trust, TrustFile: job.trustFile, Adopt: p.state.Adopt}})
 	}
-	all = slices.DeleteFunc(all, func(w wired) bool { return w.resource.Paused() })
+	all = slices.DeleteFunc(all, func(w wired) bool { return p.heldBack(w.resource) != "" })
 	for _, w := range all {
 		p.noteUnmounted(w)
 	}
@@ -181,6 +179,10 @@ func (p *planner) wire(r deploy.Resource, w Wiring, result deploy.Result) {
 		for _, c := range result.Conflicts {
 			p.fault(r.String(), p.conflictHint(r.String(), c), "")
 		}
+		return
+	}
+	if r.Absent {
+		p.plan.Waits = append(p.plan.Waits, Wait{Target: r.String(), Kind: "absent", For: "it does not exist yet; what it needs is ready for it (" + p.state.candidates(r.Kind) + ")"})
 		return
 	}
 	if len(result.Edits)+len(result.Claims) > 0 {

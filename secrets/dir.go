@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flowcert/flowcert/deploy"
 )
@@ -53,6 +54,37 @@ type Snapshot struct {
 	// Broken are files and objects that could not be read, each an *Unreadable in
 	// a directory. What they may hold is unknown; who misses something says so.
 	Broken []error
+	// Live is what runs; nil in a directory, where that is not known.
+	Live *Live
+}
+
+// Live is what only a cluster knows.
+type Live struct {
+	deploy.Running
+	// Closed are namespaces that could not be read, and why. What they hold is
+	// unknown; the others go on.
+	Closed map[string]error
+	// Ahead is how far the API server's clock is ahead of this one.
+	Ahead time.Duration
+	// OperatorNamespace is where the Flink operator was found; empty: nowhere.
+	OperatorNamespace string
+}
+
+// Uses lists what holds on to a Secret, as people read it: pods, and what makes
+// pods. A ReplicaSet without replicas makes none.
+func (l *Live) Uses(ref Ref) []string {
+	var out []string
+	for _, p := range l.Pods {
+		if p.Namespace == ref.Namespace && !p.Finished && slices.Contains(p.Secrets, ref.Name) {
+			out = append(out, "pod "+p.Name)
+		}
+	}
+	for _, c := range l.Controllers {
+		if c.Namespace == ref.Namespace && c.Replicas > 0 && slices.Contains(c.Secrets, ref.Name) {
+			out = append(out, strings.ToLower(c.Kind)+" "+c.Name)
+		}
+	}
+	return out
 }
 
 // Unreadable is a file, or an object in it, that could not be read.

@@ -12,12 +12,21 @@ import (
 
 // encode writes the Secret as a manifest, as kubectl applies it.
 func encode(s *Secret) ([]byte, error) {
+	out, err := yamledit.Encode(s.Object())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Ref, err)
+	}
+	return out, nil
+}
+
+// Object is the Secret as Kubernetes' API has it, in plain values.
+func (s *Secret) Object() map[string]any {
 	meta := map[string]any{"name": s.Name, "namespace": s.Namespace}
 	if len(s.Labels) > 0 {
-		meta["labels"] = s.Labels
+		meta["labels"] = anyMap(s.Labels)
 	}
 	if len(s.Annotations) > 0 {
-		meta["annotations"] = s.Annotations
+		meta["annotations"] = anyMap(s.Annotations)
 	}
 	obj := map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "type": cmp.Or(s.Type, "Opaque"),
@@ -27,17 +36,33 @@ func encode(s *Secret) ([]byte, error) {
 		obj["immutable"] = true
 	}
 	if len(s.Data) > 0 {
-		data := make(map[string]string, len(s.Data))
+		data := make(map[string]any, len(s.Data))
 		for k, v := range s.Data {
 			data[k] = base64.StdEncoding.EncodeToString(v)
 		}
 		obj["data"] = data
 	}
-	out, err := yamledit.Encode(obj)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Ref, err)
+	return obj
+}
+
+func anyMap(m map[string]string) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		out[k] = v
 	}
-	return out, nil
+	return out
+}
+
+// FromObject reads a Secret from plain values, as the API server returns it.
+func FromObject(obj map[string]any) (*Secret, error) {
+	s, err := secretFrom(obj, "", "")
+	if err != nil {
+		return nil, err
+	}
+	meta, _ := obj["metadata"].(map[string]any)
+	s.UID, _ = meta["uid"].(string)
+	s.ResourceVersion, _ = meta["resourceVersion"].(string)
+	return s, nil
 }
 
 // secretFrom reads a decoded manifest of kind Secret; stringData wins over data

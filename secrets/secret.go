@@ -71,6 +71,9 @@ type Secret struct {
 	Data        map[string][]byte
 	// File is where it stands in a directory; empty for one not written yet.
 	File string
+	// UID and ResourceVersion say which object, and which state of it, was read from
+	// a cluster.
+	UID, ResourceVersion string
 }
 
 // Ours reports whether flowcert made the Secret.

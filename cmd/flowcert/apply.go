@@ -35,6 +35,9 @@ what), 1 error; after an error found beforehand nothing has been written.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
+			if a.dir == "" {
+				return a.applyToCluster(ctx, deployed)
+			}
 			return a.stopped(a.apply(ctx, deployed))
 		},
 	}
@@ -59,7 +62,7 @@ func (a *app) meant(simulate bool) error {
 
 // apply runs one pass, looks again, and reports.
 func (a *app) apply(ctx context.Context, deployed bool) error {
-	s, unlock, err := a.openLocked()
+	ctx, s, unlock, err := a.openLocked(ctx)
 	if err != nil {
 		return err
 	}

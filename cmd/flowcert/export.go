@@ -46,7 +46,7 @@ func oneFile(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) export(ctx context.Context, path, passphraseFile string, force bool) error {
-	s, unlock, err := a.openLocked() // for a copy of one moment
+	ctx, s, unlock, err := a.openLocked(ctx) // for a copy of one moment
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,11 @@ func (a *app) export(ctx context.Context, path, passphraseFile string, force boo
 	if err != nil {
 		return err
 	}
-	if err := s.store.CheckArchivePath(path, force); err != nil {
+	files := s.files
+	if files == nil {
+		files = &secrets.Dir{} // keeps no files that the archive could stand among
+	}
+	if err := files.CheckArchivePath(path, force); err != nil {
 		return err
 	}
 	passphrase, err := a.newPassphrase(ctx, passphraseFile)

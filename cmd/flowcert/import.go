@@ -35,7 +35,7 @@ has been written.`,
 }
 
 func (a *app) restore(ctx context.Context, path, passphraseFile string) error {
-	s, unlock, err := a.openLocked()
+	ctx, s, unlock, err := a.openLocked(ctx)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,7 @@ import (
 const usualNamespace = "event-automation"
 
 func (a *app) initCommand() *cobra.Command {
-	var namespace string
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:   "init",
 		Short: "Write a starting configuration for the resources found",
 		Long: `Looks through the directory and writes a short flowcert.yaml for what it finds:
@@ -29,20 +28,21 @@ EventProcessing and FlinkDeployment resources, with the TLS settings that they
 show, and the CA certificates (*.pem, *.crt) of the databases that they call. It
 says in comments what it could not tell, and what it left out.
 
-The file is DIR/flowcert.yaml, or the one that --config names. One that is there is
+In a directory --namespace is that of manifests that name none (default the
+commonest of the others, else ` + usualNamespace + `). In a cluster it is the one to look in
+(default the context's), and CA files are those in the present folder.
+
+The file is flowcert.yaml, in DIR where --dir is given, or the one that --config names. One that is there is
 never overwritten. Nothing else is written.
 
 Exit status: 0 the file is written, 1 error.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.init(cmd.Context(), namespace) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.init(cmd.Context(), a.namespace) },
 	}
-	cmd.Flags().StringVarP(&namespace, "namespace", "n", "",
-		"namespace of manifests that name none (default the commonest of the others, else "+usualNamespace+")")
-	return cmd
 }
 
 func (a *app) init(ctx context.Context, namespace string) error {
-	if err := a.checkDirectory(); err != nil {
+	if err := a.checkFlags(); err != nil {
 		return err
 	}
 	path := a.configFile()

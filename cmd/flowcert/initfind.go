@@ -50,27 +50,24 @@ type foundFile struct {
 	leftOut string
 }
 
-// find reads the directory.
+// find reads the directory, or a namespace of the cluster and the folder in which
+// the configuration is to be.
 func (a *app) find(ctx context.Context, namespace, configPath string) (*finding, error) {
 	f := &finding{namespace: namespace}
-	if namespace == "" {
-		snap, err := readDirectory(ctx, a.dir, "")
-		if err != nil {
-			return nil, err
-		}
-		f.namespace, f.guessed = commonest(snap.Resources)
+	if err := a.findNamespace(ctx, f); err != nil {
+		return nil, err
 	}
-	store, err := secrets.OpenDir(a.dir, f.namespace)
+	files, err := secrets.OpenDir(cmp.Or(a.dir, filepath.Dir(configPath)), f.namespace)
 	if err != nil {
 		return nil, err
 	}
-	snap, err := store.Read(ctx)
+	snap, err := a.look(ctx, f, files)
 	if err != nil {
 		return nil, err
 	}
 	f.broken = snap.Broken
 	if len(snap.Resources) == 0 {
-		return nil, a.nothingFound(snap)
+		return nil, a.nothingFound(snap, f.namespace)
 	}
 	f.long = refusal(f.header()+"flinkOperator: {}\n") != ""
 	f.clusterAPI = clusterAPI(snap.Resources)
@@ -78,11 +75,48 @@ func (a *app) find(ctx context.Context, namespace, configPath string) (*finding,
 	if len(active(f.resources)) == 0 {
 		return nil, hinted(fmt.Errorf("nothing of what was found can be handed to flowcert: %s", f.resources[0].reason()), "correct the manifests, then run "+a.line("init"))
 	}
-	files, err := store.CertificateFiles(ctx)
+	certificates, err := files.CertificateFiles(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return f, f.addFiles(files, snap, filepath.Dir(configPath), a.time())
+	return f, f.addFiles(certificates, snap, filepath.Dir(configPath), a.time())
+}
+
+// findNamespace fills in the namespace where none is given.
+func (a *app) findNamespace(ctx context.Context, f *finding) error {
+	if f.namespace != "" {
+		return nil
+	}
+	if a.dir == "" {
+		client, err := a.connect()
+		if err != nil {
+			return err
+		}
+		f.namespace = client.Namespace
+		return nil
+	}
+	snap, err := readDirectory(ctx, a.dir, "")
+	if err != nil {
+		return err
+	}
+	f.namespace, f.guessed = commonest(snap.Resources)
+	return nil
+}
+
+// look reads the store in which the resources are.
+func (a *app) look(ctx context.Context, f *finding, files *secrets.Dir) (*secrets.Snapshot, error) {
+	if a.dir != "" {
+		return files.Read(ctx)
+	}
+	s, err := a.openCluster(&config.Config{Namespace: f.namespace})
+	if err != nil {
+		return nil, err
+	}
+	snap, err := s.kube.Read(ctx)
+	if err == nil && snap.Live.Closed[f.namespace] != nil {
+		err = fmt.Errorf("namespace %s: %w", f.namespace, snap.Live.Closed[f.namespace])
+	}
+	return snap, err
 }
 
 func readDirectory(ctx context.Context, dir, namespace string) (*secrets.Snapshot, error) {
@@ -93,7 +127,11 @@ func readDirectory(ctx context.Context, dir, namespace string) (*secrets.Snapsho
 	return store.Read(ctx)
 }
 
-func (a *app) nothingFound(snap *secrets.Snapshot) error {
+func (a *app) nothingFound(snap *secrets.Snapshot, namespace string) error {
+	if a.dir == "" {
+		return hinted(fmt.Errorf("no resource of kind %s (%s) or %s (%s) is in namespace %s of the cluster",
+			deploy.EventProcessingKind, deploy.EventProcessingGroup, deploy.FlinkDeploymentKind, deploy.FlinkDeploymentGroup, namespace), "name another namespace with -n")
+	}
 	err := fmt.Errorf("no resource of kind %s (%s) or %s (%s) was found in the *.yaml, *.yml and *.json files below %s",
 		deploy.EventProcessingKind, deploy.EventProcessingGroup, deploy.FlinkDeploymentKind, deploy.FlinkDeploymentGroup, a.dir)
 	hint := "put the manifests of your resources there, as documents of their own"

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"unicode"
+
+	"github.com/flowcert/flowcert/renew"
 )
 
 // The rules for what people read: data goes to standard output, everything else
@@ -33,7 +35,7 @@ func hinted(err error, hint string) error { return hintedError{err, hint} }
 // printError writes an error and its hint.
 func (a *app) printError(err error) {
 	fmt.Fprintf(a.stderr, "%s %s\n", a.paint(a.stderr, red, "error:"), printable(err.Error()))
-	if hint := hintOf(err); hint != "" {
+	if hint := renew.RemedyOf(err); hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", printable(hint))
 	}
 }
@@ -71,6 +73,12 @@ func (a *app) line(command string) string {
 	out := "flowcert " + command
 	if a.dir != "" {
 		out += " --dir " + quote(a.dir)
+	}
+	if a.kubeconfig != "" {
+		out += " --kubeconfig " + quote(a.kubeconfig)
+	}
+	if a.context != "" {
+		out += " --context " + quote(a.context)
 	}
 	if a.adopt && (command == "apply" || command == "plan") {
 		out += " --adopt"

@@ -46,7 +46,7 @@ func kubectl(s *site, files []string) ([]string, error) {
 	out := []string{"kubectl apply --server-side -f " + quote(filepath.Join(s.dir, "secrets")+"/")}
 	var named, bare, mixed string
 	for _, f := range files {
-		isBare, other, err := s.store.Namespaces(f)
+		isBare, other, err := s.files.Namespaces(f)
 		switch {
 		case err != nil:
 			return nil, err

@@ -25,7 +25,7 @@ Exit status: 0 nothing to do, 2 there is something to do, 3 waiting or blocked,
 			if err != nil {
 				return err
 			}
-			if len(plan.Faults) > 0 {
+			if len(plan.Faults) > 0 && (s.kube == nil || len(plan.Actions) == 0) {
 				return a.refuse(plan)
 			}
 			return a.showPlan(plan)
@@ -42,10 +42,15 @@ func (a *app) showPlan(plan *renew.Plan) error {
 	} else if err := a.printPlan(plan); err != nil {
 		return err
 	}
+	for _, f := range plan.Faults {
+		a.printError(describe(f))
+	}
 	switch {
+	case len(plan.Faults) > 0:
+		return exit(exitError)
 	case len(plan.Actions) > 0:
 		return exit(exitWouldDo)
-	case len(plan.Waits) > 0:
+	case len(plan.Waits)+len(plan.Rolling) > 0:
 		return exit(exitWaiting)
 	}
 	return nil
@@ -86,11 +91,17 @@ func (a *app) printPlan(plan *renew.Plan) error {
 	for _, w := range plan.Waits {
 		a.print("%s %s: %s\n", a.paint(a.stdout, yellow, "wait"), w.Target, w.For)
 	}
+	for _, r := range plan.Rolling {
+		a.print("%s %s: %s\n", a.paint(a.stdout, yellow, "rolls"), r.Target, r.For)
+	}
+	for _, u := range plan.Unfit {
+		a.say("%s %s does not work: %s", a.paint(a.stderr, yellow, "note:"), u.Target, u.For)
+	}
 	a.notices(plan)
 	switch {
 	case len(plan.Actions) > 0:
 		a.print("\n%s; nothing has been written. To do it: %s\n", plural(len(plan.Actions), "step"), a.line("apply"))
-	case len(plan.Waits) == 0:
+	case len(plan.Waits)+len(plan.Rolling) == 0:
 		a.print("Nothing to do: everything is as it should be.\n")
 	}
 	return nil

@@ -82,7 +82,7 @@ func (a *app) wishRoot(ctx context.Context, compromised, yes bool) error {
 
 // record marks Secrets with a wish; a question is asked first, unless empty.
 func (a *app) record(ctx context.Context, target, question string, find func(*site, *renew.State, *renew.Plan) ([]*secrets.Secret, error)) error {
-	s, unlock, err := a.openLocked()
+	ctx, s, unlock, err := a.openLocked(ctx)
 	if err != nil {
 		return err
 	}

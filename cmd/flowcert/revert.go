@@ -39,7 +39,7 @@ written.`,
 }
 
 func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
-	s, unlock, err := a.openLocked()
+	ctx, s, unlock, err := a.openLocked(ctx)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ type app struct {
 
 	configPath string
 	dir        string
+	kubeconfig string
+	context    string
+	namespace  string
 	output     string
 	verbose    bool
 	adopt      bool
@@ -71,7 +74,7 @@ func (a *app) command() *cobra.Command {
 Apache Flink need, writes them as Kubernetes Secrets, edits the EventProcessing
 and FlinkDeployment resources to use them, and keeps all of it valid.
 
-This version works on a directory of manifests (--dir).`,
+It works on the cluster of the kubeconfig, or on a directory of manifests (--dir).`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -80,8 +83,11 @@ This version works on a directory of manifests (--dir).`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.configPath, "config", "", "configuration file (default DIR/flowcert.yaml)")
-	flags.StringVar(&a.dir, "dir", "", "directory of manifests to work on; resources are edited in place")
+	flags.StringVar(&a.configPath, "config", "", "configuration file (default flowcert.yaml in DIR or here, then /etc/flowcert/flowcert.yaml)")
+	flags.StringVar(&a.dir, "dir", "", "directory of manifests to work on in place of a cluster; resources are edited in place")
+	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, ~/.kube/config, or the pod's own credentials)")
+	flags.StringVar(&a.context, "context", "", "context of the kubeconfig (default its current one)")
+	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace, in place of the configuration's own; of init: see there")
 	flags.StringVarP(&a.output, "output", "o", "text", "output: text or json")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is read")
 	flags.BoolVar(&a.adopt, "adopt", false, "plan and apply: take over what others set in fields of flowcert's, and keep what it trusts")
@@ -102,7 +108,7 @@ This version works on a directory of manifests (--dir).`,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(a.initCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(), a.verifyCommand(), a.renewCommand(),
+	root.AddCommand(a.initCommand(), a.planCommand(), a.applyCommand(), a.runCommand(), a.statusCommand(), a.verifyCommand(), a.renewCommand(),
 		a.revertCommand(), a.exportCommand(), a.importCommand(), a.caCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }

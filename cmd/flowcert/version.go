@@ -28,3 +28,11 @@ func (a *app) versionCommand() *cobra.Command {
 		},
 	}
 }
+
+// programVersion is the version alone, for logs and the API server's audit log.
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/flowcert/flowcert/kube"
+	"github.com/flowcert/flowcert/renew"
+)
+
+// applyToCluster opens the cluster and applies.
+func (a *app) applyToCluster(ctx context.Context, deployed bool) error {
+	if deployed {
+		return hinted(errors.New("--deployed is for a directory: in a cluster flowcert sees what runs"), "leave it out, or add --dir DIR")
+	}
+	s, err := a.open()
+	if err != nil {
+		return err
+	}
+	return a.applyCluster(ctx, s)
+}
+
+// applyCluster works until everything is done and rolled out, or only waits are
+// left. Where another flowcert holds the lease, it looks on while that one works.
+func (a *app) applyCluster(ctx context.Context, s *site) error {
+	w := &applying{app: a, view: a.newView(), changed: map[string]bool{}, done: []actionJSON{}}
+	defer w.view.close()
+	state, plan, held, release, err := a.takeLease(ctx, s, w)
+	if err != nil {
+		return err
+	}
+	if held != nil {
+		state, plan, err = renew.Converge(held, s.cfg, s.kube, a.adopt, time.Now, w)
+		release()
+		if cause := context.Cause(held); err != nil && errors.Is(cause, kube.ErrLeaseLost) {
+			err = cause
+		}
+	}
+	w.view.close()
+	if err != nil {
+		return a.notConverged(ctx, err)
+	}
+	return a.converged(state, plan, w)
+}
+
+// takeLease returns a context that ends with the lease, or the state and plan in
+// which another flowcert has left nothing to do.
+func (a *app) takeLease(ctx context.Context, s *site, w *applying) (*renew.State, *renew.Plan, context.Context, func(), error) {
+	lease, said := s.lease(), ""
+	for {
+		holder, err := lease.Try(ctx)
+		if err != nil && !s.kube.Unavailable(err) {
+			return nil, nil, nil, nil, err
+		}
+		if err == nil && lease.Is(holder) {
+			held, release := lease.Hold(ctx)
+			return nil, nil, held, release, nil
+		}
+		if err == nil {
+			state, plan, err := a.pass(ctx, s)
+			if err == nil && len(plan.Actions)+len(plan.Rolling) == 0 {
+				return state, plan, nil, nil, nil
+			}
+			if said != holder {
+				said = holder
+				w.view.line("%s is at work (lease %s/%s); looking on", holder, s.cfg.Namespace, leaseName)
+			}
+		}
+		if err := pause(ctx, 2*time.Second); err != nil {
+			return nil, nil, nil, nil, fmt.Errorf("%s holds the lease %s/%s: %w", said, s.cfg.Namespace, leaseName, err)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// notConverged is the error of an apply that came to no end.
+func (a *app) notConverged(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, kube.ErrLeaseLost):
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("not finished within --timeout: %w", err)
+	case errors.Is(ctx.Err(), context.Canceled):
+		err = errors.New("interrupted")
+	default:
+		return err
+	}
+	return hinted(err, "run "+a.line("apply")+" again: it goes on from there")
+}
+
+// converged reports the end of an apply.
+func (a *app) converged(state *renew.State, plan *renew.Plan, w *applying) error {
+	a.notices(plan)
+	for _, f := range plan.Faults {
+		a.printError(describe(f))
+	}
+	broken := slices.DeleteFunc(slices.Clone(plan.Unfit), func(u renew.Wait) bool { return !w.changed[u.Target] })
+	for _, u := range broken {
+		a.printError(fmt.Errorf("%s does not work after its change: %s", u.Target, u.For))
+	}
+	if a.json() {
+		if err := a.printJSON(applyOutput(plan, w.done)); err != nil {
+			return err
+		}
+	} else {
+		if len(w.done) == 0 && len(plan.Waits)+len(plan.Faults) == 0 {
+			a.print("Nothing to do: everything is as it should be.\n\n")
+		}
+		for _, wait := range plan.Waits {
+			a.print("waiting: %s: %s\n", wait.Target, wait.For)
+		}
+		a.printItems(plan, state.Now)
+	}
+	switch {
+	case len(plan.Faults)+len(broken) > 0:
+		return exit(exitError)
+	case len(plan.Waits) > 0:
+		return exit(exitWaiting)
+	}
+	return nil
+}
+
+// applying shows how an apply goes on.
+type applying struct {
+	app     *app
+	view    *view
+	changed map[string]bool // resources that this run has changed
+	done    []actionJSON
+	rolling []renew.Wait
+}
+
+// Planned implements renew.Watcher.
+func (w *applying) Planned(_ *renew.State, plan *renew.Plan) {
+	for _, was := range w.rolling {
+		if !slices.ContainsFunc(plan.Rolling, func(r renew.Wait) bool { return r.Target == was.Target }) {
+			w.view.line("%s %s", w.app.paint(w.app.stderr, green, "ready "), was.Target)
+		}
+	}
+	w.rolling = plan.Rolling
+	var lines []string
+	for _, r := range plan.Rolling {
+		lines = append(lines, fmt.Sprintf("waits  %s: %s", r.Target, r.For))
+	}
+	w.view.show(lines)
+}
+
+// Done implements renew.Watcher.
+func (w *applying) Done(action renew.Action) {
+	if r, ok := action.(*renew.Rewire); ok {
+		w.changed[r.Resource.String()] = true
+	}
+	w.done = append(w.done, actionsOutput([]renew.Action{action})...)
+	v := verbOf(action)
+	w.view.line("%s %s: %s", w.app.paint(w.app.stderr, v.colour, fmt.Sprintf("%-6s", v.done)), action.Object(), action.What())
+}
+
+// Troubled implements renew.Watcher.
+func (w *applying) Troubled(err error, again time.Duration) {
+	if renew.Overtaken(err) {
+		w.app.detail("looking again: %v", err)
+		return
+	}
+	w.view.line("%s %v; trying again in %s", w.app.paint(w.app.stderr, yellow, "trouble"), printable(err.Error()), again)
+}

@@ -1,0 +1,278 @@
+package kube
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// Kinds of what makes pods.
+const (
+	deploymentKind  = "Deployment"
+	statefulSetKind = "StatefulSet"
+	replicaSetKind  = "ReplicaSet"
+)
+
+// pageSize bounds one answer to a list: Secrets with stores are tens of
+// kilobytes each, and a page of them is all that is held twice.
+const pageSize = 100
+
+// Store is a cluster as renew plans on it. It looks at the namespaces of one
+// configuration, and of their Secrets at flowcert's own and at those that the
+// configuration or a resource names. Watch may run beside one goroutine that does
+// the rest.
+type Store struct {
+	client   *Client
+	cfg      *config.Config
+	instance string // in Events
+
+	mutex   sync.Mutex
+	looksAt map[secrets.Ref]bool // others' Secrets that the last Read looked at
+}
+
+// NewStore returns the store for what a configuration names. Instance names this
+// process in Events.
+func NewStore(c *Client, cfg *config.Config, instance string) *Store {
+	return &Store{client: c, cfg: cfg, instance: instance, looksAt: map[secrets.Ref]bool{}}
+}
+
+// Read looks at every namespace. One that cannot be read is named in the
+// snapshot, and the others are there; only a cluster that does not answer is an
+// error.
+func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
+	snap := &secrets.Snapshot{
+		Secrets: map[secrets.Ref]*secrets.Secret{}, ConfigMaps: map[secrets.Ref]map[string]string{},
+		Live: &secrets.Live{Closed: map[string]error{}},
+	}
+	for _, ns := range s.cfg.Served() {
+		if err := s.readNamespace(ctx, snap, ns); err != nil {
+			if !refused(err) {
+				return nil, fmt.Errorf("namespace %s: %w", ns, err)
+			}
+			snap.Live.Closed[ns] = err
+		}
+	}
+	if err := s.readNamed(ctx, snap); err != nil {
+		return nil, err
+	}
+	snap.Live.Ahead = time.Duration(s.client.clock.ahead.Load())
+	return snap, nil
+}
+
+// refused reports whether an error concerns the object alone: another namespace
+// may still answer.
+func refused(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
+}
+
+// readNamespace reads all of a namespace, or nothing of it.
+func (s *Store) readNamespace(ctx context.Context, snap *secrets.Snapshot, ns string) error {
+	found := map[secrets.Ref]*secrets.Secret{}
+	err := s.list(ctx, secretResource, ns, secrets.ManagedLabel+"="+secrets.ManagedValue, func(u *unstructured.Unstructured) {
+		secret, err := secrets.FromObject(u.Object)
+		if err != nil {
+			snap.Broken = append(snap.Broken, err)
+			return
+		}
+		found[secret.Ref] = secret
+	})
+	if err != nil {
+		return err
+	}
+	var resources []deploy.Resource
+	var live deploy.Running
+	add := func(u *unstructured.Unstructured) {
+		r, err := resourceFrom(u)
+		if err != nil {
+			snap.Broken = append(snap.Broken, err)
+			return
+		}
+		resources = append(resources, r)
+	}
+	for _, gvr := range []schema.GroupVersionResource{eventProcessingResource, flinkDeploymentResource} {
+		// A cluster may have one of the products only: the kind is then not found.
+		if err := s.list(ctx, gvr, ns, "", add); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	if err := s.readRunning(ctx, ns, &live); err != nil {
+		return err
+	}
+	maps.Copy(snap.Secrets, found)
+	snap.Resources = append(snap.Resources, resources...)
+	snap.Live.Pods = append(snap.Live.Pods, live.Pods...)
+	snap.Live.Controllers = append(snap.Live.Controllers, live.Controllers...)
+	for _, c := range live.Controllers {
+		if c.Kind == deploymentKind && c.Labels["app.kubernetes.io/name"] == "flink-kubernetes-operator" {
+			snap.Live.OperatorNamespace = ns
+		}
+	}
+	return nil
+}
+
+func (s *Store) readRunning(ctx context.Context, ns string, live *deploy.Running) error {
+	err := s.list(ctx, podResource, ns, "", func(u *unstructured.Unstructured) {
+		live.Pods = append(live.Pods, podFrom(u))
+	})
+	if err != nil {
+		return err
+	}
+	for kind, gvr := range map[string]schema.GroupVersionResource{
+		deploymentKind: deploymentResource, statefulSetKind: statefulSetResource, replicaSetKind: replicaSetResource,
+	} {
+		err := s.list(ctx, gvr, ns, "", func(u *unstructured.Unstructured) {
+			live.Controllers = append(live.Controllers, controllerFrom(kind, u))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(live.Controllers, func(a, b deploy.Controller) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return nil
+}
+
+// list hands over every object of a kind, a page at a time.
+func (s *Store) list(ctx context.Context, gvr schema.GroupVersionResource, ns, labels string, each func(*unstructured.Unstructured)) error {
+	options := metav1.ListOptions{LabelSelector: labels, Limit: pageSize}
+	for {
+		page, err := s.get(ctx, gvr, ns, options)
+		if err != nil {
+			return err
+		}
+		for i := range page.Items {
+			each(&page.Items[i])
+			page.Items[i].Object = nil // what was made of it is smaller
+		}
+		if options.Continue = page.GetContinue(); options.Continue == "" {
+			return nil
+		}
+	}
+}
+
+func (s *Store) get(ctx context.Context, gvr schema.GroupVersionResource, ns string, o metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return s.client.dynamic.Resource(gvr).Namespace(ns).List(ctx, o)
+}
+
+// readNamed reads the Secrets and ConfigMaps of others' that the configuration or
+// a resource names.
+func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
+	named := s.named(snap)
+	s.noteNamed(named)
+	for _, ref := range named {
+		if snap.Secrets[ref] != nil || snap.Live.Closed[ref.Namespace] != nil {
+			continue
+		}
+		u, err := s.one(ctx, secretResource, ref)
+		if err == nil {
+			var secret *secrets.Secret
+			if secret, err = secrets.FromObject(u.Object); err == nil {
+				snap.Secrets[ref] = secret
+				continue
+			}
+		}
+		switch {
+		case apierrors.IsNotFound(err):
+		case refused(err):
+			snap.Broken = append(snap.Broken, fmt.Errorf("%s: %w", ref, err))
+		default:
+			return fmt.Errorf("%s: %w", ref, err)
+		}
+	}
+	for _, ref := range s.configMaps() {
+		u, err := s.one(ctx, configMapResource, ref)
+		switch {
+		case apierrors.IsNotFound(err):
+		case err != nil && refused(err):
+			snap.Broken = append(snap.Broken, fmt.Errorf("configmap %s/%s: %w", ref.Namespace, ref.Name, err))
+		case err != nil:
+			return fmt.Errorf("configmap %s/%s: %w", ref.Namespace, ref.Name, err)
+		default:
+			data, _, _ := unstructured.NestedStringMap(u.Object, "data")
+			snap.ConfigMaps[ref] = data
+		}
+	}
+	return nil
+}
+
+// noteNamed tells Watch which of others' Secrets matter.
+func (s *Store) noteNamed(refs []secrets.Ref) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	clear(s.looksAt)
+	for _, ref := range refs {
+		s.looksAt[ref] = true
+	}
+}
+
+func (s *Store) one(ctx context.Context, gvr schema.GroupVersionResource, ref secrets.Ref) (*unstructured.Unstructured, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return s.client.dynamic.Resource(gvr).Namespace(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+}
+
+// named lists Secrets that are looked at although they may not be flowcert's.
+func (s *Store) named(snap *secrets.Snapshot) []secrets.Ref {
+	set := map[secrets.Ref]bool{}
+	for _, ref := range s.cfg.Secrets() {
+		set[secrets.Ref{Namespace: ref.Namespace, Name: ref.Name}] = true
+	}
+	for _, r := range snap.Resources {
+		for _, name := range deploy.References(r).Secrets() {
+			set[secrets.Ref{Namespace: r.Namespace, Name: name}] = true
+		}
+	}
+	if ns := snap.Live.OperatorNamespace; ns != "" {
+		for _, name := range config.OperatorSecrets() {
+			set[secrets.Ref{Namespace: ns, Name: name}] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(set), func(a, b secrets.Ref) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+func (s *Store) configMaps() []secrets.Ref {
+	var out []secrets.Ref
+	for _, t := range s.cfg.Truststores {
+		for _, source := range t.Sources {
+			if m := source.ConfigMap; m != nil {
+				out = append(out, secrets.Ref{Namespace: m.Namespace, Name: m.Name})
+			}
+		}
+	}
+	return out
+}
+
+// Prepare has nothing to do: every write of a cluster's is complete in itself.
+func (s *Store) Prepare([]string, ...*secrets.Secret) error { return nil }
+
+// written turns the API server's answer to a write into what renew knows.
+func written(err error) error {
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		return secrets.ErrExists
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return fmt.Errorf("%w: %w", secrets.ErrChanged, err)
+	}
+	return err
+}
+
+var errNotOurs = errors.New("is not flowcert's: it lacks the label " + secrets.ManagedLabel + "=" + secrets.ManagedValue)

@@ -1,0 +1,211 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/secrets"
+	"github.com/flowcert/flowcert/yamledit"
+)
+
+// fieldManager is what flowcert's changes are marked with in managed fields.
+const fieldManager = "flowcert"
+
+func (s *Store) secretsIn(ns string) dynamic.ResourceInterface {
+	return s.client.dynamic.Resource(secretResource).Namespace(ns)
+}
+
+// CreateSecret refuses a name that is taken.
+func (s *Store) CreateSecret(ctx context.Context, secret *secrets.Secret) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	u, err := s.secretsIn(secret.Namespace).Create(ctx, &unstructured.Unstructured{Object: secret.Object()}, metav1.CreateOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("%s: %w", secret.Ref, written(err))
+	}
+	secret.UID, secret.ResourceVersion = string(u.GetUID()), u.GetResourceVersion()
+	return nil
+}
+
+// UpdateSecret replaces a Secret of flowcert's, or makes it where there is none.
+// An immutable one with other content is removed and made again: its name says
+// what it holds, and a pod that starts in between waits for it.
+func (s *Store) UpdateSecret(ctx context.Context, secret *secrets.Secret) error {
+	there, err := s.one(ctx, secretResource, secret.Ref)
+	if apierrors.IsNotFound(err) {
+		return s.CreateSecret(ctx, secret)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", secret.Ref, err)
+	}
+	old, err := secrets.FromObject(there.Object)
+	if err != nil {
+		return err
+	}
+	if !old.Ours() {
+		return fmt.Errorf("%s %w", secret.Ref, errNotOurs)
+	}
+	if secret.ResourceVersion != "" && secret.ResourceVersion != old.ResourceVersion {
+		return fmt.Errorf("%s: %w", secret.Ref, secrets.ErrChanged)
+	}
+	next := &unstructured.Unstructured{Object: secret.Object()}
+	next.SetOwnerReferences(there.GetOwnerReferences())
+	next.SetFinalizers(there.GetFinalizers())
+	next.SetResourceVersion(old.ResourceVersion)
+	next.SetUID(there.GetUID())
+	if old.Immutable && !sameData(old, secret) {
+		return s.replace(ctx, secret, old)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	u, err := s.secretsIn(secret.Namespace).Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("%s: %w", secret.Ref, written(err))
+	}
+	secret.UID, secret.ResourceVersion = string(u.GetUID()), u.GetResourceVersion()
+	return nil
+}
+
+func sameData(a, b *secrets.Secret) bool {
+	if len(a.Data) != len(b.Data) || a.Immutable != b.Immutable {
+		return false
+	}
+	for k, v := range a.Data {
+		if other, ok := b.Data[k]; !ok || string(other) != string(v) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Store) replace(ctx context.Context, secret, old *secrets.Secret) error {
+	if err := s.DeleteSecret(ctx, old); err != nil {
+		return err
+	}
+	return s.CreateSecret(ctx, secret)
+}
+
+// SetAside keeps what somebody else's Secret is in the record, and then removes
+// it, if it is still what was read.
+func (s *Store) SetAside(ctx context.Context, old, record *secrets.Secret) error {
+	manifest := &secrets.Secret{Ref: old.Ref, Labels: old.Labels, Annotations: old.Annotations, Type: old.Type, Immutable: old.Immutable, Data: old.Data}
+	text, err := yamledit.Encode(manifest.Object())
+	if err != nil {
+		return fmt.Errorf("%s: %w", old.Ref, err)
+	}
+	record.Data[secrets.ManifestKey] = text
+	if err := s.UpdateSecret(ctx, record); err != nil {
+		return err
+	}
+	return s.remove(ctx, old)
+}
+
+// PutBack undoes SetAside: the Secret in the record comes back in place of
+// flowcert's. The record stays.
+func (s *Store) PutBack(ctx context.Context, record *secrets.Secret, ref secrets.Ref) error {
+	obj, err := yamledit.Decode(record.Data[secrets.ManifestKey])
+	if err != nil {
+		return fmt.Errorf("%s: key %q: %w", record.Ref, secrets.ManifestKey, err)
+	}
+	original, err := secrets.FromObject(obj)
+	if err != nil {
+		return fmt.Errorf("%s: key %q: %w", record.Ref, secrets.ManifestKey, err)
+	}
+	if u, err := s.one(ctx, secretResource, ref); err == nil {
+		ours, err := secrets.FromObject(u.Object)
+		if err != nil {
+			return err
+		}
+		if !ours.Ours() {
+			return nil // it is back already
+		}
+		if err := s.remove(ctx, ours); err != nil {
+			return err
+		}
+	}
+	return s.CreateSecret(ctx, original)
+}
+
+// DeleteSecret removes a Secret of flowcert's, if it is still the one that was
+// read.
+func (s *Store) DeleteSecret(ctx context.Context, secret *secrets.Secret) error {
+	if !secret.Ours() {
+		return fmt.Errorf("%s %w", secret.Ref, errNotOurs)
+	}
+	return s.remove(ctx, secret)
+}
+
+func (s *Store) remove(ctx context.Context, secret *secrets.Secret) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	uid := types.UID(secret.UID)
+	only := metav1.Preconditions{UID: &uid}
+	if secret.ResourceVersion != "" {
+		only.ResourceVersion = &secret.ResourceVersion
+	}
+	err := s.secretsIn(secret.Namespace).Delete(ctx, secret.Name, metav1.DeleteOptions{Preconditions: &only})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", secret.Ref, written(err))
+	}
+	return nil
+}
+
+// WriteResource changes the annotations and the specification in one patch, if
+// the resource is still what was read.
+func (s *Store) WriteResource(ctx context.Context, r deploy.Resource, source []byte) error {
+	obj, err := yamledit.Decode(source)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	meta, _ := obj["metadata"].(map[string]any)
+	patch, err := json.Marshal([]operation{
+		{"test", "/metadata/uid", r.UID},
+		// The API server compares it with what is there and answers with a conflict.
+		{"replace", "/metadata/resourceVersion", r.ResourceVersion},
+		{"add", "/metadata/annotations", orEmpty(meta["annotations"])},
+		{"add", "/spec", orEmpty(obj["spec"])},
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err = s.client.dynamic.Resource(resourceOf(r)).Namespace(r.Namespace).Patch(ctx, r.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("%s: %w", r, written(err))
+	}
+	return nil
+}
+
+// operation is one of a JSON patch (RFC 6902 section 4).
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+func orEmpty(v any) any {
+	if v == nil {
+		return map[string]any{}
+	}
+	return v
+}
+
+func resourceOf(r deploy.Resource) schema.GroupVersionResource {
+	if r.Kind == deploy.FlinkDeploymentKind {
+		return flinkDeploymentResource
+	}
+	return eventProcessingResource
+}

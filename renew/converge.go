@@ -1,0 +1,105 @@
+package renew
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// Watcher is told how a convergence goes on. Its methods are called by one
+// goroutine.
+type Watcher interface {
+	// Planned is called with each plan, before its actions run.
+	Planned(*State, *Plan)
+	// Done is called after each action.
+	Done(Action)
+	// Troubled is called with an error after which it is tried again.
+	Troubled(err error, again time.Duration)
+}
+
+// Cluster is a store whose API server may be away for a while.
+type Cluster interface {
+	Store
+	// Unavailable reports whether an error says that the API server cannot answer now:
+	// trying again may help.
+	Unavailable(error) bool
+}
+
+// Steps between looks at a cluster in which something rolls out, and between
+// tries after an error.
+const (
+	lookAgain  = time.Second
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 15 * time.Second
+	// patience is how many tries in a row may fail for a reason that is not the API
+	// server's absence.
+	patience = 6
+)
+
+// Converge observes, plans and applies, until there is nothing left to do and
+// every change has reached what runs, or only waits are left. now is asked at
+// each look. It returns the last state and plan; an error is one that trying
+// again did not mend, or the context's.
+func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool, now func() time.Time, w Watcher) (*State, *Plan, error) {
+	failures := 0
+	retry := func(err error) error {
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		if failures++; failures >= patience && !store.Unavailable(err) {
+			return err
+		}
+		pause := min(firstRetry<<min(failures-1, 10), lastRetry)
+		w.Troubled(err, pause)
+		return sleep(ctx, pause)
+	}
+	for {
+		state, err := Observe(ctx, cfg, store, now())
+		if err != nil {
+			if err = retry(err); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		state.Adopt = adopt
+		plan := NewPlan(cfg, state)
+		w.Planned(state, plan)
+		switch {
+		case len(plan.Actions) > 0:
+			err = Apply(ctx, plan, store, state.Now, w.Done)
+			if err == nil {
+				failures = 0
+			} else if err = retry(err); err != nil {
+				return state, plan, err
+			}
+		case len(plan.Rolling) > 0:
+			failures = 0
+			if err := sleep(ctx, lookAgain); err != nil {
+				return state, plan, fmt.Errorf("%s: %s: %w", plan.Rolling[0].Target, plan.Rolling[0].For, err)
+			}
+		default:
+			return state, plan, nil
+		}
+	}
+}
+
+// Overtaken reports whether an error says that somebody else changed what was
+// read: to look again is all there is to do.
+func Overtaken(err error) bool {
+	return errors.Is(err, secrets.ErrChanged) || errors.Is(err, secrets.ErrExists)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

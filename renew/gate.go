@@ -1,0 +1,163 @@
+package renew
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/flowcert/flowcert/deploy"
+)
+
+// clockSlack is how far the API server's clock may be from this one: beyond it
+// nothing is planned, because one of the two is wrong about what has ended.
+const clockSlack = 2 * time.Minute
+
+// heldBack says why nothing is done to a resource in this plan; empty: it may be
+// changed.
+func (p *planner) heldBack(r deploy.Resource) string {
+	if r.Paused() {
+		return "it is paused by its annotation " + deploy.PauseAnnotation
+	}
+	return p.gated[r.String()]
+}
+
+// gate says why a resource of a cluster must not be restarted now; empty: it may
+// be. What runs nothing restarts nothing, and what has never run has nothing to
+// lose.
+func (p *planner) gate(r deploy.Resource) string {
+	if !p.state.live() {
+		return ""
+	}
+	h := p.state.health(r)
+	first := r.Root() == "" && r.Kind == deploy.EventProcessingKind
+	if h.Idle || first || h.Fresh {
+		return ""
+	}
+	return cmp.Or(h.Failed, h.Unfit, h.Rolling, p.stateless(r))
+}
+
+// stateless refuses a restart that throws a job's state away, unless it is
+// allowed. Nothing overrides it: the certificate ends loudly instead.
+func (p *planner) stateless(r deploy.Resource) string {
+	if r.Kind != deploy.FlinkDeploymentKind {
+		return ""
+	}
+	allow, option := p.cfg.Rotation.Flink.AllowStateless, "allowStateless"
+	loses, session := deploy.LosesState(r)
+	if session {
+		allow, option = p.cfg.Rotation.Flink.AllowSessionWithoutHA, "allowSessionWithoutHA"
+	}
+	if loses == "" || allow {
+		return ""
+	}
+	return fmt.Sprintf("%s; let it restart with rotation.flink.%s: true, or keep the state", loses, option)
+}
+
+// holding are the resources that a plan would change and must not, and why:
+// those that a gate holds, and those that have a fault, of which a part alone
+// would be done.
+func (p *planner) holding() map[string]string {
+	out := map[string]string{}
+	if !p.state.live() {
+		return out
+	}
+	for _, f := range p.plan.Faults {
+		if p.wired[f.Target] != nil || p.flinks[f.Target] != nil {
+			out[f.Target] = "it has a fault"
+		}
+	}
+	for _, a := range p.plan.Actions {
+		if w, ok := a.(*Rewire); ok {
+			why := p.state.Held[w.Resource.String()]
+			if why == "" && w.Restarts != "" {
+				why = p.gate(w.Resource)
+			}
+			if why != "" && out[w.Resource.String()] == "" {
+				out[w.Resource.String()] = why
+			}
+		}
+	}
+	return out
+}
+
+// waitHeld says, of every resource that is held, what it waits for, and shows its
+// certificates as the plan that was not to be carried out found them.
+func (p *planner) waitHeld(before *Plan) {
+	for _, f := range before.Faults {
+		if p.gated[f.Target] != "" && !p.hasFault(f) {
+			p.plan.Faults = append(p.plan.Faults, f)
+		}
+	}
+	for _, a := range before.Actions {
+		if w, ok := a.(*Rewire); ok && p.gated[w.Resource.String()] != "" && !p.faulty(w.Resource.String()) {
+			p.plan.Waits = append(p.plan.Waits, Wait{
+				Target: w.Resource.String(), Kind: "gate", For: fmt.Sprintf("%s (it is to be changed because %s)", p.gated[w.Resource.String()], w.Because),
+			})
+		}
+	}
+	for _, i := range before.Items {
+		if why := p.gated[i.Target]; why != "" {
+			if i.State != stateOK {
+				i.State = "waits (" + i.State + ")"
+			}
+			p.item(i)
+		}
+	}
+	sortItems(p.plan.Items)
+}
+
+func (p *planner) faulty(target string) bool {
+	for _, f := range p.plan.Faults {
+		if f.Target == target {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *planner) hasFault(f Fault) bool {
+	for _, have := range p.plan.Faults {
+		if have.Target == f.Target && have.Err.Error() == f.Err.Error() {
+			return true
+		}
+	}
+	return false
+}
+
+// planRollouts names what the last change of a resource has not reached yet, and
+// what ended in a failure.
+func (p *planner) planRollouts() {
+	if !p.state.live() {
+		return
+	}
+	look := func(r deploy.Resource) {
+		if r.Absent || r.Root() == "" {
+			return
+		}
+		switch h := p.state.health(r); {
+		case h.Idle:
+		case h.Failed != "":
+			p.fault(r.String(), fmt.Errorf("%s: %s", r, h.Failed), "look at its status and its operator's log; correct the resource, and flowcert goes on")
+		case h.Rolling != "":
+			p.plan.Rolling = append(p.plan.Rolling, Wait{Target: r.String(), For: h.Rolling})
+		case h.Unfit != "":
+			p.plan.Unfit = append(p.plan.Unfit, Wait{Target: r.String(), For: h.Unfit})
+		}
+	}
+	for _, job := range p.sortedFlinks() {
+		look(job.resource)
+	}
+	for _, job := range p.sortedEventProcessing() {
+		look(job.resource)
+	}
+}
+
+// clockWrong reports, as a fault, a clock that the API server does not share.
+func (p *planner) clockWrong() bool {
+	if !p.state.live() || p.state.Live.Ahead.Abs() <= clockSlack {
+		return false
+	}
+	p.fault("cluster", fmt.Errorf("the API server's clock is %s away from this one", p.state.Live.Ahead.Abs().Round(time.Second)),
+		"set the clocks right: nothing is issued until they agree within "+clockSlack.String())
+	return true
+}
