@@ -66,6 +66,7 @@ type MakeLeaf struct {
 	Namespace string
 	FixedName string // of a Secret that is updated in place; empty: a new version
 	Replaces  *secrets.Secret
+	Follows   string   // see follows
 	Spoilt    []string // names of versions that are not what their name says
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
@@ -96,6 +97,7 @@ type MakeTrust struct {
 	Password        string   // empty: see PasswordFrom
 	PasswordFrom    *Version // nil: generated
 	PasswordVersion int
+	Follows         string   // see follows
 	Spoilt          []string // names of versions that are not what their name says
 	Because         string
 }

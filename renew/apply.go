@@ -316,6 +316,7 @@ func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 	}
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.name(entries)}, a.Target, a.Role, r.now)
 	s.Annotations[secrets.PasswordAnnotation] = strconv.Itoa(a.PasswordVersion)
+	follow(s, a.Follows)
 	s.Data[secrets.Password] = []byte(password)
 	if err := s.PutTrust(a.Format, entries, password); err != nil {
 		return err

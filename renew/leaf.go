@@ -191,7 +191,7 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	p.newItem(w, v, have, reason)
 	step := &MakeLeaf{
 		CA:      w.caRequest(p.state.Now, end),
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Follows: p.follows(names(have), w.referenced), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
 		Renews: len(have) > 0, Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,

@@ -36,6 +36,7 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
 	}
+	follow(s, a.Follows)
 	if a.Wish != "" {
 		s.Annotations[wishAnnotation] = a.Wish
 	}
