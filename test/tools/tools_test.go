@@ -132,3 +132,29 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	r.message = fmt.Sprintf(format, args...)
 	panic(r)
 }
+
+func TestControlPlane(t *testing.T) {
+	dir := ControlPlane(t)
+	out, err := exec.Command(filepath.Join(dir, "kube-apiserver"), "--version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "Kubernetes v1.36.") {
+		t.Errorf("%q, %v", out, err)
+	}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if got := fatal(t, func(t testing.TB) { ControlPlane(t) }); !strings.HasSuffix(got, remedy) {
+		t.Errorf("where nothing was built: %q", got)
+	}
+}
+
+func TestRoot(t *testing.T) {
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "guard_test.go")); err != nil {
+		t.Error(err)
+	}
+	t.Chdir(t.TempDir())
+	if root, err := Root(); err == nil {
+		t.Errorf("found %s outside", root)
+	}
+}
