@@ -34,12 +34,13 @@ var imports = map[string][]string{
 	"secrets":      {"deploy", "pki", "truststore", "yamledit"},
 	"renew":        {"config", "deploy", "pki", "secrets", "truststore", "yamledit"},
 	"kube":         {"config", "deploy", "secrets", "yamledit"},
-	"cmd/flowcert": {"backup", "config", "deploy", "kube", "pki", "renew", "secrets", "truststore"},
+	"install":      {"yamledit"},
+	"cmd/flowcert": {"backup", "config", "deploy", "install", "kube", "pki", "renew", "secrets", "truststore", "yamledit"},
 }
 
 // pure packages take bytes and times: they read no file, ask no clock and open
 // no connection. What they may import of the standard library is anything else.
-var pure = map[string]bool{"backup": true, "pki": true, "yamledit": true, "truststore": true, "deploy": true}
+var pure = map[string]bool{"backup": true, "pki": true, "yamledit": true, "truststore": true, "deploy": true, "install": true}
 
 // listed is what go list says of a package.
 type listed struct {
