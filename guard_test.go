@@ -249,7 +249,7 @@ func TestNoPrograms(t *testing.T) {
 	})
 }
 
-// eachFile reads every file of the checkout but those of git, of make build, and
+// eachFile reads every file of the checkout but those of git, of make, and
 // of somebody who tried the examples out here: git ignores them.
 func eachFile(t *testing.T, check func(path string, data []byte)) {
 	t.Helper()
@@ -257,7 +257,7 @@ func eachFile(t *testing.T, check func(path string, data []byte)) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (path == ".git" || path == "bin"), d.IsDir() && made(filepath.ToSlash(path)):
+		case d.IsDir() && (path == ".git" || path == "bin" || path == "dist"), d.IsDir() && made(filepath.ToSlash(path)):
 			return filepath.SkipDir
 		case !d.Type().IsRegular():
 			return nil
