@@ -1,7 +1,6 @@
 package install
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -53,7 +52,11 @@ func (f *fitting) edits(obj map[string]any, namespace string) []yamledit.Edit {
 	case "RoleBinding":
 		return []yamledit.Edit{inNamespace(namespace), f.subject()}
 	case "Deployment", "Job":
-		return []yamledit.Edit{inNamespace(namespace), {Path: image, Value: cmp.Or(f.Image, Image)}}
+		edits := []yamledit.Edit{inNamespace(namespace)}
+		if f.Image != "" {
+			edits = append(edits, yamledit.Edit{Path: image, Value: f.Image})
+		}
+		return edits
 	}
 	return []yamledit.Edit{inNamespace(namespace)}
 }

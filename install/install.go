@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/flowcert/flowcert/yamledit"
 )
@@ -30,8 +31,15 @@ const (
 // Kinds lists them.
 func Kinds() []Kind { return []Kind{Daemon, Job, Both} }
 
-// Image is the image in the manifests until another one is named: that of make image, imported on the nodes.
-const Image = "localhost/flowcert"
+// Image is the image in which make image packs a version of flowcert. No registry has it: nodes import it.
+// The manifests in the repository name that of a version under development.
+func Image(version string) string {
+	const repository, development = "localhost/flowcert:", "devel"
+	if version == "" || version == "(devel)" {
+		return repository + development
+	}
+	return repository + strings.ReplaceAll(version, "+", "_") // a tag has no +
+}
 
 // Options say for which cluster the manifests are.
 type Options struct {
@@ -42,7 +50,7 @@ type Options struct {
 	Served []string
 	// Reads are the Secrets and ConfigMaps in any further namespace that the configuration names.
 	Reads []Read
-	// Image is that of the containers; default Image.
+	// Image is that of the containers; default the one in the manifests.
 	Image string
 	// Ports of TCP are those of the servers that the configuration names, beside those that the manifests have.
 	Ports []int

@@ -203,12 +203,23 @@ func TestServerPorts(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	all := objects(t, install.Options{Namespace: "main"})
 	deployment := find(t, all, "Deployment", "main", "flowcert")
-	if got := get(t, deployment, "spec.template.spec.containers[name=flowcert].image"); got != install.Image {
-		t.Errorf("image %v, want %s", got, install.Image)
+	if got := get(t, deployment, "spec.template.spec.containers[name=flowcert].image"); got != install.Image("(devel)") {
+		t.Errorf("image %v, want %s", got, install.Image("(devel)"))
 	}
 	for _, obj := range all {
 		if kind := obj["kind"]; kind == "Job" || kind == "ClusterRole" || kind == "ConfigMap" {
 			t.Errorf("there is a %v that nobody asked for", kind)
+		}
+	}
+}
+
+func TestImage(t *testing.T) {
+	for version, want := range map[string]string{
+		"": "localhost/flowcert:devel", "(devel)": "localhost/flowcert:devel", "v1.2.3": "localhost/flowcert:v1.2.3",
+		"v0.0.0-20260101000000-0123456789ab+dirty": "localhost/flowcert:v0.0.0-20260101000000-0123456789ab_dirty",
+	} {
+		if got := install.Image(version); got != want {
+			t.Errorf("%q: %s, want %s", version, got, want)
 		}
 	}
 }

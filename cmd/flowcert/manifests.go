@@ -42,7 +42,7 @@ Exit status: 0, 1 error; then nothing is printed.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.kind, "kind", string(install.Daemon), "daemon, job or both")
 	flags.StringSliceVar(&f.namespaces, "namespaces", nil, "namespaces to serve beside flowcert's own (default those of the configuration)")
-	flags.StringVar(&f.image, "image", install.Image, "image of flowcert")
+	flags.StringVar(&f.image, "image", install.Image(programVersion()), "image of flowcert")
 	flags.BoolVar(&f.openshift, "openshift", false, "let it read the domain of the cluster's routes (a ClusterRole)")
 	flags.StringVar(&f.webhookNamespace, "webhook-namespace", "", "let it change the webhook configurations of the Flink operator in this namespace (a ClusterRole; default that of the configuration, with flinkOperator.webhook)")
 	flags.StringVar(&f.configMapFrom, "configmap-from", "", "configuration file to put into the ConfigMap, with the files that it names")
@@ -72,8 +72,8 @@ func (a *app) manifests(f manifestsFlags) error {
 	if options.Config == nil {
 		a.say("%s the ConfigMap flowcert is not among them: see flowcert manifests --help", a.paint(a.stderr, yellow, "note:"))
 	}
-	if options.Image == install.Image {
-		a.say("%s image %s is in no registry: import it on every node, or give --image", a.paint(a.stderr, yellow, "note:"), install.Image)
+	if options.Image == install.Image(programVersion()) {
+		a.say("%s image %s is in no registry: import it on every node, or give --image", a.paint(a.stderr, yellow, "note:"), options.Image)
 	}
 	return nil
 }
