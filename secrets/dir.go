@@ -68,6 +68,9 @@ type Live struct {
 	Ahead time.Duration
 	// OperatorNamespace is where the Flink operator was found; empty: nowhere.
 	OperatorNamespace string
+	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
+	// where it may not be read.
+	ClusterAPI string
 }
 
 // Uses lists what holds on to a Secret, as people read it: pods, and what makes
