@@ -66,7 +66,7 @@ type MakeLeaf struct {
 	Namespace string
 	FixedName string // of a Secret that is updated in place; empty: a new version
 	Replaces  *secrets.Secret
-	Spoilt    []string // names of versions that are not what their name says
+	Taken     []string // names of the versions that are here
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
 	Beyond    []*x509.Certificate // what follows that
