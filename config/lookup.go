@@ -40,9 +40,6 @@ func (c *Config) Targets() []Target {
 	return all
 }
 
-// Has tells whether a target is configured.
-func (c *Config) Has(t Target) bool { return slices.Contains(c.Targets(), t) }
-
 // Namespaces lists every namespace that flowcert reads or writes in, sorted.
 func (c *Config) Namespaces() []string {
 	set := map[string]bool{c.Namespace: true}

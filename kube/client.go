@@ -20,6 +20,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/transport"
@@ -38,8 +39,9 @@ type Options struct {
 
 // Client talks to one API server.
 type Client struct {
-	dynamic dynamic.Interface
-	clock   *clock
+	dynamic  dynamic.Interface
+	metadata metadata.Interface
+	clock    *clock
 	// Namespace is that of the context, or of the pod; empty: not said.
 	Namespace string
 	// Host is the API server's address.
@@ -94,7 +96,11 @@ func newClient(cfg *rest.Config, userAgent string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Host, err)
 	}
-	return &Client{dynamic: d, clock: clock, Host: cfg.Host}, nil
+	m, err := metadata.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", cfg.Host, err)
+	}
+	return &Client{dynamic: d, metadata: m, clock: clock, Host: cfg.Host}, nil
 }
 
 // clock learns the API server's time from its answers.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,14 +33,24 @@ const pageSize = 100
 
 // Store is a cluster as renew plans on it. It looks at the namespaces of one
 // configuration, and of their Secrets at flowcert's own and at those that the
-// configuration or a resource names. It is for one goroutine.
+// configuration or a resource names. Watch may run beside one goroutine that does
+// the rest.
 type Store struct {
-	client *Client
-	cfg    *config.Config
+	client   *Client
+	cfg      *config.Config
+	instance string // in Events
+
+	noOpenShift bool // the cluster has said so
+
+	mutex   sync.Mutex
+	looksAt map[secrets.Ref]bool // others' Secrets that the last Read looked at
 }
 
-// NewStore returns the store for what a configuration names.
-func NewStore(c *Client, cfg *config.Config) *Store { return &Store{client: c, cfg: cfg} }
+// NewStore returns the store for what a configuration names. Instance names this
+// process in Events.
+func NewStore(c *Client, cfg *config.Config, instance string) *Store {
+	return &Store{client: c, cfg: cfg, instance: instance, looksAt: map[secrets.Ref]bool{}}
+}
 
 // Read looks at every namespace. One that cannot be read is named in the
 // snapshot, and the others are there; only a cluster that does not answer is an
@@ -57,11 +68,36 @@ func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 			snap.Live.Closed[ns] = err
 		}
 	}
-	if err := s.readNamed(ctx, snap); err != nil {
+	err := s.readNamed(ctx, snap)
+	if err != nil {
+		return nil, err
+	}
+	if snap.Live.ClusterAPI, err = s.clusterAPI(ctx); err != nil {
 		return nil, err
 	}
 	snap.Live.Ahead = time.Duration(s.client.clock.ahead.Load())
 	return snap, nil
+}
+
+// clusterAPI reads spec.domain of ingresses.config.openshift.io/cluster (OpenShift
+// documentation, "Ingress [config.openshift.io/v1]"). It is asked for where the
+// configuration does not say it; a cluster that has it not, or keeps it to
+// itself, is no error.
+func (s *Store) clusterAPI(ctx context.Context) (string, error) {
+	if s.cfg.ClusterAPI != "" || len(s.cfg.EventProcessing) == 0 || s.noOpenShift {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	u, err := s.client.dynamic.Resource(ingressConfigResource).Get(ctx, "cluster", metav1.GetOptions{})
+	if err != nil {
+		if s.noOpenShift = refused(err); s.noOpenShift {
+			return "", nil
+		}
+		return "", fmt.Errorf("ingresses.config.openshift.io/cluster: %w", err)
+	}
+	domain, _, _ := unstructured.NestedString(u.Object, "spec", "domain")
+	return domain, nil
 }
 
 // refused reports whether an error concerns the object alone: another namespace
@@ -165,7 +201,9 @@ func (s *Store) get(ctx context.Context, gvr schema.GroupVersionResource, ns str
 // readNamed reads the Secrets and ConfigMaps of others' that the configuration or
 // a resource names.
 func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
-	for _, ref := range s.named(snap) {
+	named := s.named(snap)
+	s.noteNamed(named)
+	for _, ref := range named {
 		if snap.Secrets[ref] != nil || snap.Live.Closed[ref.Namespace] != nil {
 			continue
 		}
@@ -199,6 +237,16 @@ func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
 		}
 	}
 	return nil
+}
+
+// noteNamed tells Watch which of others' Secrets matter.
+func (s *Store) noteNamed(refs []secrets.Ref) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	clear(s.looksAt)
+	for _, ref := range refs {
+		s.looksAt[ref] = true
+	}
 }
 
 func (s *Store) one(ctx context.Context, gvr schema.GroupVersionResource, ref secrets.Ref) (*unstructured.Unstructured, error) {

@@ -17,6 +17,8 @@ import (
 type Action interface {
 	// Object names what is made or changed, as people read it.
 	Object() string
+	// Subject is the target that the action is for: kind/namespace/name.
+	Subject() string
 	// What describes the change in a clause.
 	What() string
 	// Reason says why.
@@ -64,7 +66,7 @@ type MakeLeaf struct {
 	Namespace string
 	FixedName string // of a Secret that is updated in place; empty: a new version
 	Replaces  *secrets.Secret
-	Spoilt    []string // names of versions that are not what their name says
+	Taken     []string // names of the versions that are here
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
 	Beyond    []*x509.Certificate // what follows that
@@ -79,6 +81,7 @@ type MakeLeaf struct {
 	Shape     shape
 	Edges     []Edge
 	Because   string
+	Renews    bool // there was one before
 }
 
 // MakeTrust writes a truststore.
@@ -132,6 +135,35 @@ func (a *Forget) Reason() string {
 		return a.Because
 	}
 	return fmt.Sprintf("it was replaced, nothing refers to it, and %d newer ones are kept", keptVersions)
+}
+
+// Subject of what makes or removes a version is the version's target.
+
+func (v *Version) Subject() string { return v.Target }
+func (a *Rewire) Subject() string  { return a.Resource.String() }
+func (a *Forget) Subject() string  { return a.Secret.Target() }
+
+// Repairs reports whether a rewrite refers to nothing new: the resource was as it
+// should be, and somebody changed it.
+func (a *Rewire) Repairs() bool { return len(a.Claims) == 0 && made(a) }
+
+// ActionName is an action's kind in one word, for logs and metrics.
+func ActionName(a Action) string {
+	switch a.(type) {
+	case *MakeRoot, *MakeIntermediate:
+		return "make_ca"
+	case *MakeLeaf:
+		return "issue"
+	case *MakeTrust:
+		return "make_truststore"
+	case *MakePassword:
+		return "make_password"
+	case *Rewire:
+		return "rewire"
+	case *Forget:
+		return "remove"
+	}
+	return "adopt"
 }
 
 func version(namespace string, v *Version) string {

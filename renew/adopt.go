@@ -69,6 +69,9 @@ func (a *Adopt) Reason() string {
 
 func (a *Adopt) Disturbs() string { return "" }
 
+// Subject implements Action.
+func (a *Adopt) Subject() string { return a.Record.Target() }
+
 func (a *Adopt) run(ctx context.Context, r *runner) error {
 	switch {
 	case a.Aside != nil:
@@ -231,7 +234,7 @@ func (p *planner) adoptedTrust(k slot, namespace string) []Trust {
 	var out []Trust
 	for _, a := range p.adoptedInUse(k, namespace) {
 		if len(a.Entries) > 0 {
-			out = append(out, Trust{Version: a.name, Anchors: secrets.Certificates(a.Entries)})
+			out = append(out, Trust{Version: a.name, Anchors: secrets.Certificates(a.Entries), Of: a.record})
 		}
 	}
 	return out
@@ -257,7 +260,7 @@ func (p *planner) adoptedEntries(k slot, namespace string, distrust []string) []
 	var out []truststore.Entry
 	for _, a := range p.adoptedOf(k, namespace) {
 		for _, e := range a.Entries {
-			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) && !p.authority.isLost(e.Certificate) {
+			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) && !p.givenUp(e.Certificate) {
 				out = append(out, e)
 			}
 		}

@@ -44,12 +44,37 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 			done(a)
 		case !plan.Isolate:
 			return named(a, err)
-		case len(errs) > 0 && errors.Is(err, errNotMade): // follows from an earlier one
+		case (len(errs) > 0 || plan.Partial) && errors.Is(err, errNotMade): // follows from an earlier one
 		default:
-			errs = append(errs, named(a, err))
+			errs = append(errs, &Failure{a, named(a, err)})
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Failure is an action that failed, where others went on.
+type Failure struct {
+	Action Action
+	Err    error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Failures takes the error of Apply apart, where the plan isolates its targets.
+func Failures(err error) []*Failure {
+	var one *Failure
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []*Failure
+		for _, e := range many.Unwrap() {
+			out = append(out, Failures(e)...)
+		}
+		return out
+	}
+	if errors.As(err, &one) {
+		return []*Failure{one}
+	}
+	return nil
 }
 
 // errNotMade is the error of an action that needs what an earlier one failed to

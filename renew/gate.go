@@ -67,8 +67,12 @@ func (p *planner) holding() map[string]string {
 		}
 	}
 	for _, a := range p.plan.Actions {
-		if w, ok := a.(*Rewire); ok && w.Restarts != "" {
-			if why := p.gate(w.Resource); why != "" && out[w.Resource.String()] == "" {
+		if w, ok := a.(*Rewire); ok {
+			why := p.state.Held[w.Resource.String()]
+			if why == "" && w.Restarts != "" {
+				why = p.gate(w.Resource)
+			}
+			if why != "" && out[w.Resource.String()] == "" {
 				out[w.Resource.String()] = why
 			}
 		}
@@ -87,7 +91,7 @@ func (p *planner) waitHeld(before *Plan) {
 	for _, a := range before.Actions {
 		if w, ok := a.(*Rewire); ok && p.gated[w.Resource.String()] != "" && !p.faulty(w.Resource.String()) {
 			p.plan.Waits = append(p.plan.Waits, Wait{
-				Target: w.Resource.String(), For: fmt.Sprintf("%s (it is to be changed because %s)", p.gated[w.Resource.String()], w.Because),
+				Target: w.Resource.String(), Kind: "gate", For: fmt.Sprintf("%s (it is to be changed because %s)", p.gated[w.Resource.String()], w.Because),
 			})
 		}
 	}

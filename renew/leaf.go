@@ -115,7 +115,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	if clock := p.clockBehind(w, verdicts); clock {
 		return p.stay(w, verdicts[0].candidate, verdicts[0].reason), nil
 	}
-	reason, keep := firstReason(verdicts)
+	reason, keep := p.firstReason(w, verdicts)
 	roots := p.leafRoots(w)
 	if keep != nil {
 		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
@@ -191,8 +191,8 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	p.newItem(w, v, have, reason)
 	step := &MakeLeaf{
 		CA:      w.caRequest(p.state.Now, end),
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
-		Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Taken: p.takenNames(w), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
+		Renews: len(have) > 0, Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,
 			Server: slices.Contains(w.usages, x509.ExtKeyUsageServerAuth), Client: slices.Contains(w.usages, x509.ExtKeyUsageClientAuth),
@@ -227,10 +227,14 @@ func (p *planner) newItem(w leafWant, v *Version, have []judged, reason string) 
 	p.item(item)
 }
 
-func names(have []judged) []string {
+// takenNames are those of every version that is here, also of those given up and
+// those that somebody spoilt: an immutable Secret is not written twice.
+func (p *planner) takenNames(w leafWant) []string {
 	var out []string
-	for _, j := range have {
-		out = append(out, j.secret.Name)
+	for _, s := range p.state.versions[w.slot] {
+		if s.Namespace == w.namespace {
+			out = append(out, s.Name)
+		}
 	}
 	return out
 }
@@ -301,14 +305,24 @@ func (p *planner) inOrder(w leafWant) []*secrets.Secret {
 	return slices.DeleteFunc(all, func(s *secrets.Secret) bool { return s.Namespace != w.namespace })
 }
 
-func firstReason(rest []judged) (reason string, keep *secrets.Identity) {
+func (p *planner) firstReason(w leafWant, rest []judged) (reason string, keep *secrets.Identity) {
 	if len(rest) == 0 {
-		return "there is none yet", nil
+		return p.noneYet(w.namespace, w.referenced), nil
 	}
 	if rest[0].keep {
 		return rest[0].reason, &rest[0].id
 	}
 	return rest[0].reason, nil
+}
+
+// noneYet says why a first version is made: what a resource refers to may be gone.
+func (p *planner) noneYet(namespace string, referenced []string) string {
+	for _, name := range referenced {
+		if secrets.IsVersionName(name) && p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}] == nil {
+			return name + " is gone"
+		}
+	}
+	return "there is none yet"
 }
 
 // clockBehind reports, as a fault, a leaf of ours that begins in the future: the

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -31,6 +32,8 @@ type State struct {
 	PublicCAs map[int]Source
 	// Adopt: what others set and made may be taken over. The caller sets it.
 	Adopt bool
+	// Held are resources that are not to be changed, and why. The caller sets it.
+	Held map[string]string
 	// Broken are files and objects that could not be read.
 	Broken []error
 
@@ -175,6 +178,16 @@ func readPublicCAs(cfg *config.Config, p config.PublicCAs) Source {
 	return Source{Certificates: certs}
 }
 
+// Resource finds a resource by its target.
+func (s *State) Resource(target string) (deploy.Resource, bool) {
+	for _, r := range s.resources {
+		if r.String() == target {
+			return r, true
+		}
+	}
+	return deploy.Resource{}, false
+}
+
 // resource finds a configured resource; a missing one and one that stands in
 // two places are errors.
 func (s *State) resource(kind, namespace, name string) (deploy.Resource, error) {
@@ -251,5 +264,5 @@ func (s *State) candidates(kind string) string {
 		return "no " + kind + " was found; put its manifest into the directory"
 	}
 	slices.Sort(there)
-	return fmt.Sprintf("correct the name or namespace in flowcert.yaml; there is %v", there)
+	return "correct the name or namespace in flowcert.yaml; there is " + strings.Join(there, ", ")
 }

@@ -363,7 +363,7 @@ func TestLeafReasons(t *testing.T) {
 		{"garbage", ep, secrets.RoleCertificate, func(s *testSite) {
 			s.replaceData(ep, secrets.RoleCertificate, secrets.TLSCert, []byte("garbage"))
 		}, month, "it cannot be read"},
-		{"Secret deleted", ep, secrets.RoleCertificate, func(s *testSite) { s.remove(ep, secrets.RoleCertificate) }, month, "there is none yet"},
+		{"Secret deleted", ep, secrets.RoleCertificate, func(s *testSite) { s.remove(ep, secrets.RoleCertificate) }, month, " is gone"},
 		{"store password changed", flink, secrets.RoleFlinkTLS, func(s *testSite) {
 			s.replaceData(flink, secrets.RoleFlinkTLS, secrets.Password, []byte("another-password"))
 		}, month, "wrong password"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -24,6 +25,8 @@ type Plan struct {
 	Faults []Fault
 	// Waits are steps that are due and not permitted yet.
 	Waits []Wait
+	// Partial: actions that belong to it were left out.
+	Partial bool
 	// Isolate lets a failure of one target leave the others alone; in a cluster.
 	Isolate bool
 	// Rolling are resources whose last change has not reached all that runs; in a
@@ -40,6 +43,59 @@ type Plan struct {
 	Notices []string
 }
 
+// Without is the plan less the actions for some targets. What needs what they
+// make is left out when the plan is carried out.
+func (plan *Plan) Without(targets map[string]bool) *Plan {
+	out := *plan
+	out.Actions = slices.DeleteFunc(slices.Clone(plan.Actions), func(a Action) bool { return targets[a.Subject()] })
+	out.Partial = len(out.Actions) < len(plan.Actions)
+	return &out
+}
+
+// Deadline is when the first certificate of a target ends; zero: none is known.
+func (plan *Plan) Deadline(target string) time.Time {
+	return first(plan.Items, func(i Item) time.Time {
+		if i.Target != target {
+			return time.Time{}
+		}
+		return i.NotAfter
+	})
+}
+
+// NextDue is the first time after now at which a certificate is to be renewed or
+// ends; zero: none is known.
+func (plan *Plan) NextDue(now time.Time) time.Time {
+	later := func(t time.Time) time.Time {
+		if t.After(now) {
+			return t
+		}
+		return time.Time{}
+	}
+	renewal := first(plan.Items, func(i Item) time.Time { return later(i.RenewAt) })
+	end := first(plan.Items, func(i Item) time.Time { return later(i.NotAfter) })
+	if renewal.IsZero() || !end.IsZero() && end.Before(renewal) {
+		return end
+	}
+	return renewal
+}
+
+// first is the earliest time that the items have.
+func first(items []Item, of func(Item) time.Time) (at time.Time) {
+	for _, i := range items {
+		if t := of(i); !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	return at
+}
+
+// NamespaceOf is the namespace in a target, kind/namespace/name.
+func NamespaceOf(target string) string {
+	_, rest, _ := strings.Cut(target, "/")
+	namespace, _, _ := strings.Cut(rest, "/")
+	return namespace
+}
+
 // Fault is something that keeps flowcert from working on a target.
 type Fault struct {
 	Target string
@@ -50,6 +106,13 @@ type Fault struct {
 type Wait struct {
 	Target string
 	For    string // what has to happen first, in words
+	Kind   string // gate, absent; empty: trust has to move first
+}
+
+// Reason is what a wait is for in one word, for metrics: its words tell more than
+// a label should.
+func (w Wait) Reason() string {
+	return cmp.Or(w.Kind, "trust")
 }
 
 // Item is one thing under management.
@@ -199,6 +262,7 @@ func (p *planner) run() *Plan {
 		p.planWiring()
 		p.planRollouts()
 		p.planForgetLost()
+		p.noteDistrusted()
 		p.planCleanup()
 		p.intermediateItems()
 		p.noteKeys()

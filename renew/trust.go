@@ -125,11 +125,12 @@ func (p *planner) roots(client slot, namespace string, faces []facing) []*x509.C
 	return want
 }
 
-// foreignTo tells anchors that have ended, or that verify none of the leaves in
-// use at the server: a truststore holds others for other servers.
+// foreignTo tells anchors that have ended, or are put down as distrusted, or that
+// verify none of the leaves in use at the server: a truststore holds others for
+// other servers.
 func (p *planner) foreignTo(f facing) func(*x509.Certificate) bool {
 	return func(c *x509.Certificate) bool {
-		return p.expired(c) || !slices.ContainsFunc(f.leaves, func(chain []*x509.Certificate) bool {
+		return p.expired(c) || slices.ContainsFunc(p.authority.distrusted, c.Equal) || !slices.ContainsFunc(f.leaves, func(chain []*x509.Certificate) bool {
 			return pki.VerifyChain(f.edge.Profile, chain, []*x509.Certificate{c}, "", p.state.Now) == nil
 		})
 	}
@@ -179,7 +180,9 @@ func (p *planner) ignoreDrift(w trustWant, have, missing, extra []truststore.Ent
 		newest := p.authority.signing()
 		return w.authority != "" && newest != nil && x.Certificate.Equal(newest.certificate) && p.mayLackNewest(w.holders, secrets.Certificates(have))
 	})
-	drift := func(x truststore.Entry) bool { return isPublic(x) && p.canWait(w.holders) }
+	drift := func(x truststore.Entry) bool {
+		return isPublic(x) && !p.authority.isLost(x.Certificate) && p.canWait(w.holders)
+	}
 	if w.publicExact || len(w.public) > 0 != slices.ContainsFunc(have, isPublic) {
 		return missing, extra
 	}

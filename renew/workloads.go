@@ -182,7 +182,7 @@ func (p *planner) wire(r deploy.Resource, w Wiring, result deploy.Result) {
 		return
 	}
 	if r.Absent {
-		p.plan.Waits = append(p.plan.Waits, Wait{Target: r.String(), For: "it does not exist yet; what it needs is ready for it (" + p.state.candidates(r.Kind) + ")"})
+		p.plan.Waits = append(p.plan.Waits, Wait{Target: r.String(), Kind: "absent", For: "it does not exist yet; what it needs is ready for it (" + p.state.candidates(r.Kind) + ")"})
 		return
 	}
 	if len(result.Edits)+len(result.Claims) > 0 {

@@ -21,7 +21,7 @@ func (a *app) openCluster(cfg *config.Config) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := kube.NewStore(client, cfg)
+	store := kube.NewStore(client, cfg, identity())
 	return &site{cfg: cfg, store: store, kube: store, api: client}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowcert/flowcert/pki"
+	"github.com/flowcert/flowcert/renew"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
@@ -123,7 +124,7 @@ func inspectSecrets(data []byte, password string) ([]secretJSON, error) {
 			passwords := []string{password, string(s.Data[secrets.Password]), string(s.Data[secrets.TrustPassword])}
 			if v.Store, _, err = openStore(s.Data[key], passwords); err != nil {
 				v.Error = err.Error()
-				failed = errors.Join(failed, hinted(fmt.Errorf("%s: key %q: %w", s.Ref, key, err), hintOf(err)))
+				failed = errors.Join(failed, hinted(fmt.Errorf("%s: key %q: %w", s.Ref, key, err), renew.RemedyOf(err)))
 			}
 			entry.Data = append(entry.Data, v)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
@@ -18,6 +17,8 @@ type passJSON struct {
 	Done    []actionJSON `json:"done,omitzero"`    // apply: what was done
 	Items   []itemJSON   `json:"items,omitzero"`   // apply, status: what is under management
 	Waits   []waitJSON   `json:"waits"`
+	Rolling []waitJSON   `json:"rolling,omitempty"` // resources whose last change has not reached all that runs
+	Unfit   []waitJSON   `json:"unfit,omitempty"`   // resources that do not work
 	Notices []string     `json:"notices"`
 	Faults  []faultJSON  `json:"faults"` // why nothing was done
 }
@@ -66,20 +67,18 @@ func (a *app) printJSON(v any) error {
 func passOutput(plan *renew.Plan) passJSON {
 	out := passJSON{Waits: []waitJSON{}, Notices: append([]string{}, plan.Notices...), Faults: []faultJSON{}}
 	for _, w := range plan.Waits {
-		out.Waits = append(out.Waits, waitJSON(w))
+		out.Waits = append(out.Waits, waitJSON{w.Target, w.For})
+	}
+	for _, r := range plan.Rolling {
+		out.Rolling = append(out.Rolling, waitJSON{r.Target, r.For})
+	}
+	for _, u := range plan.Unfit {
+		out.Unfit = append(out.Unfit, waitJSON{u.Target, u.For})
 	}
 	for _, f := range plan.Faults {
-		out.Faults = append(out.Faults, faultJSON{Target: f.Target, Problem: f.Err.Error(), Hint: hintOf(f.Err)})
+		out.Faults = append(out.Faults, faultJSON{Target: f.Target, Problem: f.Err.Error(), Hint: renew.RemedyOf(f.Err)})
 	}
 	return out
-}
-
-func hintOf(err error) string {
-	var r remedied
-	if errors.As(err, &r) {
-		return r.Remedy()
-	}
-	return ""
 }
 
 func planOutput(plan *renew.Plan) passJSON {

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flowcert/flowcert/renew"
+)
+
+// drift counts how often somebody else put back what flowcert wrote. Two writers
+// that correct each other restart a workload for ever (cert-manager#6992): after
+// a few times flowcert stops, and says who it is.
+type drift struct {
+	wired map[string]time.Time // resources that this process wired, and when
+	backs map[string][]back    // by resource
+}
+
+// back is one time that somebody put a resource back.
+type back struct {
+	by string
+	at time.Time
+}
+
+// Bounds of a quarrel: so many times within so long.
+const (
+	quarrels      = 3
+	quarrelWindow = time.Hour
+)
+
+func newDrift() drift { return drift{wired: map[string]time.Time{}, backs: map[string][]back{}} }
+
+// note looks at a plan before it is carried out: a resource that this process
+// wired, and that is to be wired again although nothing new is there for it, was
+// put back. It reports whether that was once too often.
+func (d drift) note(plan *renew.Plan, now time.Time) (enough bool) {
+	before := len(d.held(now))
+	for _, a := range plan.Actions {
+		w, ok := a.(*renew.Rewire)
+		if !ok || !w.Repairs() {
+			continue
+		}
+		target := w.Resource.String()
+		if _, ours := d.wired[target]; !ours {
+			continue
+		}
+		by := "somebody"
+		if writers := w.Resource.Writers; len(writers) > 0 {
+			by = writers[0].Name
+		}
+		d.backs[target] = append(d.recent(target, now), back{by, now})
+	}
+	return len(d.held(now)) > before
+}
+
+func (d drift) wrote(a renew.Action, now time.Time) {
+	if w, ok := a.(*renew.Rewire); ok {
+		d.wired[w.Resource.String()] = now
+	}
+}
+
+func (d drift) recent(target string, now time.Time) []back {
+	var out []back
+	for _, b := range d.backs[target] {
+		if now.Sub(b.at) < quarrelWindow {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// held says, of every resource that somebody keeps putting back, that it is left
+// alone for now.
+func (d drift) held(now time.Time) map[string]string {
+	out := map[string]string{}
+	for target := range d.backs {
+		recent := d.recent(target, now)
+		by := map[string]int{}
+		for _, b := range recent {
+			if by[b.by]++; by[b.by] >= quarrels {
+				out[target] = fmt.Sprintf("%q has put flowcert's changes back %d times within an hour; take them over into what it applies, or set %s; it is looked at again at %s",
+					b.by, by[b.by], "flowcert.io/pause: \"true\"", recent[0].at.Add(quarrelWindow).UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	return out
+}

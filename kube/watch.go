@@ -1,0 +1,111 @@
+package kube
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/flowcert/flowcert/secrets"
+)
+
+// Watch calls changed whenever one of the resources, or a Secret that the store
+// looks at, has changed, until the context ends. It says that there is something
+// to look at, not what: the next pass reads everything. Only metadata is sent.
+// Where a watch breaks it begins again, and what was missed counts as a change.
+func (s *Store) Watch(ctx context.Context, changed func()) {
+	var all sync.WaitGroup
+	for _, ns := range s.cfg.Namespaces() {
+		kinds := []schema.GroupVersionResource{secretResource}
+		if s.servesNamespace(ns) {
+			kinds = append(kinds, eventProcessingResource, flinkDeploymentResource)
+		}
+		for _, gvr := range kinds {
+			all.Go(func() { s.watch(ctx, gvr, ns, changed) })
+		}
+	}
+	all.Wait()
+}
+
+func (s *Store) servesNamespace(ns string) bool {
+	for _, served := range s.cfg.Served() {
+		if served == ns {
+			return true
+		}
+	}
+	return false
+}
+
+// Times of a watch: how long the API server keeps it open, and pauses after one
+// that broke. A kind that is not there, or forbidden, is tried again seldom.
+const (
+	watchFor     = 8 * time.Minute
+	watchAgain   = time.Second
+	watchMissing = 5 * time.Minute
+)
+
+func (s *Store) watch(ctx context.Context, gvr schema.GroupVersionResource, ns string, changed func()) {
+	last := "" // resource version up to which everything was seen
+	for pause := time.Duration(0); ; {
+		if !sleepFor(ctx, pause) && ctx.Err() != nil {
+			return
+		}
+		began := time.Now()
+		err := s.watchOnce(ctx, gvr, ns, &last, changed)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && time.Since(began) > watchAgain:
+			pause = 0
+		case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+			pause = watchMissing
+		case err != nil:
+			last = "" // too old, or unknown: begin with what is there now
+			pause = min(max(2*pause, watchAgain), time.Minute)
+		default:
+			pause = watchAgain
+		}
+		pause += rand.N(pause/4 + 1)
+	}
+}
+
+func (s *Store) watchOnce(ctx context.Context, gvr schema.GroupVersionResource, ns string, last *string, changed func()) error {
+	seconds := int64((watchFor + rand.N(watchFor/4)) / time.Second)
+	w, err := s.client.metadata.Resource(gvr).Namespace(ns).Watch(ctx, metav1.ListOptions{
+		ResourceVersion: *last, AllowWatchBookmarks: true, TimeoutSeconds: &seconds,
+	})
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		if event.Type == watch.Error {
+			return apierrors.FromObject(event.Object)
+		}
+		object, err := meta.Accessor(event.Object)
+		if err != nil {
+			return err
+		}
+		*last = object.GetResourceVersion()
+		if event.Type != watch.Bookmark && s.concerns(gvr, object) {
+			changed()
+		}
+	}
+	return nil
+}
+
+// concerns leaves out Secrets that are neither flowcert's nor looked at by name.
+func (s *Store) concerns(gvr schema.GroupVersionResource, object metav1.Object) bool {
+	if gvr != secretResource || object.GetLabels()[secrets.ManagedLabel] == secrets.ManagedValue {
+		return true
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.looksAt[secrets.Ref{Namespace: object.GetNamespace(), Name: object.GetName()}]
+}
