@@ -24,8 +24,11 @@ func (f *fitting) fit(file string) ([][]byte, error) {
 		return nil, err
 	}
 	namespaces := []string{f.Namespace}
-	if path.Base(path.Dir(file)) == perNamespace {
+	switch path.Base(path.Dir(file)) {
+	case perNamespace:
 		namespaces = f.served
+	case perOperator:
+		namespaces = []string{f.WebhookNamespace}
 	}
 	var out [][]byte
 	for _, ns := range namespaces {

@@ -56,7 +56,8 @@ type Options struct {
 	Ports []int
 	// OpenShift lets flowcert read the domain of the cluster's routes.
 	OpenShift bool
-	// WebhookNamespace, unless empty, is that of a Flink operator whose webhook configurations flowcert may change.
+	// WebhookNamespace, unless empty, is that of a Flink operator whose webhook configurations flowcert may change, and
+	// whose pod it may restart. It is served too.
 	WebhookNamespace string
 	// Config, unless nil, are the files of the ConfigMap from which flowcert reads its configuration, by name.
 	Config map[string][]byte
@@ -69,11 +70,14 @@ type Read struct {
 }
 
 //go:embed kustomize/daemon kustomize/job kustomize/both kustomize/account kustomize/served kustomize/deployment kustomize/apply
-//go:embed kustomize/openshift kustomize/webhook
+//go:embed kustomize/openshift kustomize/webhook kustomize/operator
 var bases embed.FS
 
-// perNamespace is the base of which every served namespace has its own.
-const perNamespace = "served"
+// Bases that belong to a namespace of their own.
+const (
+	perNamespace = "served"   // each that is served
+	perOperator  = "operator" // that of the Flink operator
+)
 
 // Manifests returns the manifests, each a YAML document with its comments, in an order in which a cluster takes them.
 func Manifests(o Options) ([][]byte, error) {
@@ -102,9 +106,10 @@ func Manifests(o Options) ([][]byte, error) {
 	return out, nil
 }
 
-// served lists every namespace that has the Role, flowcert's own first.
+// served lists every namespace that has the Role, flowcert's own first. A webhook's Secrets are where the operator is.
 func served(o Options) []string {
-	others := slices.DeleteFunc(slices.Clone(o.Served), func(ns string) bool { return ns == o.Namespace })
+	others := append(slices.Clone(o.Served), o.WebhookNamespace)
+	others = slices.DeleteFunc(others, func(ns string) bool { return ns == "" || ns == o.Namespace })
 	slices.Sort(others)
 	return append([]string{o.Namespace}, slices.Compact(others)...)
 }
@@ -116,7 +121,7 @@ func (f *fitting) wanted() []string {
 		out = append(out, "openshift")
 	}
 	if f.WebhookNamespace != "" {
-		out = append(out, "webhook")
+		out = append(out, "webhook", perOperator)
 	}
 	return append(out, string(f.Kind))
 }

@@ -119,11 +119,13 @@ func TestGrants(t *testing.T) {
 	want := map[string]string{
 		"Role main/flowcert":                        served,
 		"Role orders/flowcert":                      served,
+		"Role operators/flowcert":                   served,
+		"Role operators/flowcert-webhook":           "/pods: delete\n",
 		"Role main/flowcert-leader":                 "coordination.k8s.io/leases[flowcert]: get update\ncoordination.k8s.io/leases: create\n",
 		"Role kafka/flowcert-reads-main":            "/secrets[kafka-ca]: get\n/configmaps[company-ca]: get\n",
 		"ClusterRole /flowcert-ingress-domain-main": "config.openshift.io/ingresses[cluster]: get\n",
 		"ClusterRole /flowcert-webhook-main": "admissionregistration.k8s.io/mutatingwebhookconfigurations,validatingwebhookconfigurations" +
-			"[flink-operator-operators-webhook-configuration]: get patch\n",
+			"[flink-operator-operators-webhook-configuration]: get patch watch\n",
 	}
 	for _, obj := range all {
 		kind, _ := obj["kind"].(string)
@@ -152,8 +154,8 @@ func TestGrants(t *testing.T) {
 
 const served = `/secrets: get list watch create update delete
 /configmaps: get
-/pods: list watch
-apps/deployments,replicasets,statefulsets: list watch
+/pods: list
+apps/deployments,replicasets,statefulsets: list
 events.ibm.com/eventprocessings: list watch patch
 flink.apache.org/flinkdeployments: list watch patch
 events.k8s.io/events: create

@@ -169,10 +169,10 @@ func fromConfig(o *install.Options, cfg *config.Config) error {
 	if o.Served == nil {
 		o.Served = cfg.Served()
 	}
-	o.Reads = readsElsewhere(cfg, append(o.Served, o.Namespace))
 	if op := cfg.FlinkOperator; op != nil && op.Webhook {
 		o.WebhookNamespace = cmp.Or(o.WebhookNamespace, op.Namespace)
 	}
+	o.Reads = readsElsewhere(cfg, slices.Concat(o.Served, []string{o.Namespace, o.WebhookNamespace}))
 	var err error
 	o.Ports, err = serverPorts(cfg)
 	return err

@@ -32,7 +32,10 @@ func TestKustomize(t *testing.T) {
 // cluster with the namespace.
 func TestKustomizeForTheCluster(t *testing.T) {
 	dir := bases(t)
-	write(t, filepath.Join(dir, "mine", "kustomization.yaml"), "namespace: main\nresources: [../daemon, ../openshift, ../webhook]\n")
+	write(t, filepath.Join(dir, "mine", "kustomization.yaml"), "resources: [main, operators]\n")
+	write(t, filepath.Join(dir, "mine", "main", "kustomization.yaml"), "namespace: main\nresources: [../../daemon, ../../openshift, ../../webhook]\n")
+	write(t, filepath.Join(dir, "mine", "operators", "kustomization.yaml"), "namespace: event-automation\nresources: [../../served, ../../operator]\n"+
+		"patches:\n- target: {kind: RoleBinding}\n  patch: |\n    - op: add\n      path: /subjects/0/namespace\n      value: main\n")
 	// The namespace is the one that the base has, for people to replace.
 	text := manifests(t, install.Options{Namespace: "main", OpenShift: true, WebhookNamespace: "event-automation"})
 	for _, name := range []string{"flowcert-ingress-domain", "flowcert-webhook"} {
