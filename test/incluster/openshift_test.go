@@ -18,6 +18,7 @@ func TestRoutesOfOpenShift(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "flowcert.yaml", config)
 	s.Apply(t, "", []byte(openshift))
+	s.grant(t, "--openshift")
 	s.Apply(t, s.namespace, s.expand(plain))
 	s.must(t, 0, "apply")
 	chain, err := pki.ParseCertificates(s.data(t, "my-ep-cert-", "tls.crt"))
