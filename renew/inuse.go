@@ -76,6 +76,9 @@ func (p *planner) liveNext(version string) string {
 			}
 		}
 	}
+	if strings.HasPrefix(version, bundlePrefix) {
+		return "that is changed first"
+	}
 	return "it goes when nothing uses it any more"
 }
 
