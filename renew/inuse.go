@@ -211,7 +211,7 @@ func Deployed(state *State) []*secrets.Secret {
 		if s.Role() == secrets.RoleAdopted && s.Annotations[deployedAnnotation] == "" && state.succeeded(s) {
 			out = append(out, marking(s, deployedAnnotation, state.Now))
 		}
-		if !slices.Contains(versionRoles, s.Role()) || s.Annotations[deployedAnnotation] != "" {
+		if !slices.Contains(versionRoles, s.Role()) && s.Role() != secrets.RoleWebhookCert || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
 		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" && !mountedNowhere(s, references) {

@@ -2,7 +2,6 @@ package renew
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -66,6 +65,9 @@ func (p *planner) findWebhook() {
 		p.fault(h.target, fmt.Errorf("what the API server trusts of it cannot be read: %w", p.state.Live.WebhooksClosed),
 			"bind the ClusterRole that flowcert manifests --webhook-namespace "+ns+" prints, or set flinkOperator.webhook: false in flowcert.yaml")
 		return
+	}
+	for _, r := range h.configurations {
+		p.addFile(r)
 	}
 	h.nameIt(p.cfg.ClusterDomain)
 	p.webhook = h
@@ -259,7 +261,6 @@ func (p *planner) planBundles(h *webhookJob) bool {
 			done = false
 		}
 		if len(result.Edits)+len(result.Claims) > 0 {
-			p.addFile(r)
 			p.act(&Rewire{Resource: r, Wiring: wiring, Preview: result.Edits, Claims: result.Claims, Because: p.whyBundle(r, wiring)})
 		}
 	}
@@ -368,5 +369,14 @@ func (w *WebhookWiring) versions() []*Version { return []*Version{w.NewRoot} }
 // charts leave for somebody to replace.
 func holdsNone(pem []byte) bool { return strings.TrimSpace(string(pem)) == "" }
 
-// errNoWebhook is why nothing was told to trust the webhook.
-var errNoWebhook = errors.New("neither of its webhook configurations is there")
+// DeployedBundles returns the webhook configurations whose caBundle has changed,
+// with the user's word that they are deployed. Those marked before are left out.
+func DeployedBundles(state *State) []Reverted {
+	var out []Reverted
+	for _, r := range state.webhooks {
+		if marked := deploy.MarkBundleDeployed(r, state.Now); marked.Source != nil {
+			out = append(out, Reverted{Resource: r, Source: marked.Source})
+		}
+	}
+	return out
+}

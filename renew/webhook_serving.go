@@ -175,7 +175,7 @@ func (p *planner) noWebhookConfiguration(h *webhookJob) {
 	name := deploy.WebhookConfiguration(h.namespace)
 	if p.state.live() {
 		p.plan.Waits = append(p.plan.Waits, Wait{Target: h.target, Kind: "absent", For: fmt.Sprintf(
-			"%v (%s); what its server needs is ready: install the operator with its webhook, or set flinkOperator.webhook: false in flowcert.yaml", errNoWebhook, name)})
+			"neither of its webhook configurations (%s) is there; what its server needs is ready: install the operator with its webhook, or set flinkOperator.webhook: false in flowcert.yaml", name)})
 		return
 	}
 	p.notice("%s: its webhook configurations are not in the directory: give the API server the CA before you hand the Secrets over, with CA=$(flowcert ca | base64 -w0) and, for validatingwebhookconfiguration and mutatingwebhookconfiguration, "+
