@@ -66,9 +66,13 @@ func (p *planner) holding() map[string]string {
 			out[f.Target] = "it has a fault"
 		}
 	}
+	broken := p.webhookBroken()
 	for _, a := range p.plan.Actions {
 		if w, ok := a.(*Rewire); ok {
 			why := p.state.Held[w.Resource.String()]
+			if w.Resource.Kind == deploy.FlinkDeploymentKind {
+				why = cmp.Or(why, broken)
+			}
 			if why == "" && w.Restarts != "" {
 				why = p.gate(w.Resource)
 			}

@@ -49,6 +49,9 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 // whatNext says what a person can do about a version, or a record, that is still
 // in use.
 func (p *planner) whatNext(s *secrets.Secret) string {
+	if s == nil { // a caBundle, which stands in no Secret
+		return "that is changed first"
+	}
 	if p.state.live() {
 		return cmp.Or(p.state.inTheWay(s), "it goes when nothing uses it any more")
 	}
@@ -190,7 +193,7 @@ func Deployed(state *State) []*secrets.Secret {
 		if s.Role() == secrets.RoleAdopted && s.Annotations[deployedAnnotation] == "" && state.succeeded(s) {
 			out = append(out, marking(s, deployedAnnotation, state.Now))
 		}
-		if !slices.Contains(versionRoles, s.Role()) || s.Annotations[deployedAnnotation] != "" {
+		if !slices.Contains(versionRoles, s.Role()) && s.Role() != secrets.RoleWebhookCert || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
 		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" && !mountedNowhere(s, references) {

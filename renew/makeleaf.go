@@ -178,13 +178,16 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 		if a.Shape.ingress {
 			s.Data[deploy.IngressCA] = s.Data[a.Shape.data.CA]
 		}
-		if len(a.Shape.also) == 0 {
-			return nil
-		}
-		return a.fillStores(s, id, a.Shape.also...)
 	}
-	if a.Shape.onePassword == "" && a.Shape.passwordFrom == nil {
-		return a.fillStores(s, id, a.Shape.format)
+	formats := a.Shape.also
+	if a.Shape.format != "" {
+		formats = []truststore.Format{a.Shape.format}
+	}
+	switch {
+	case len(formats) == 0:
+		return nil
+	case a.Shape.onePassword == "" && a.Shape.passwordFrom == nil:
+		return a.fillStores(s, id, formats...)
 	}
 	password := a.Shape.onePassword
 	if password == "" {
@@ -193,7 +196,12 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 			return err
 		}
 	}
-	return s.PutStores(a.Shape.format, id, password, password)
+	for _, f := range formats {
+		if err := s.PutStores(f, id, password, password); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fillStores writes stores with two passwords, which lie beside them.

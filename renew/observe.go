@@ -41,6 +41,8 @@ type State struct {
 	Live *secrets.Live
 
 	resources   []deploy.Resource
+	webhooks    []deploy.Resource // webhook configurations
+	asked       map[string]answer // what their servers present, by address; in a cluster
 	versions    map[slot][]*secrets.Secret
 	compromised bool // see compromise
 }
@@ -69,7 +71,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 		return nil, err
 	}
 	s := &State{
-		Now: now, Secrets: snap.Secrets, Broken: snap.Broken, resources: snap.Resources, Live: snap.Live,
+		Now: now, Secrets: snap.Secrets, Broken: snap.Broken, resources: snap.Resources, webhooks: snap.Webhooks, Live: snap.Live,
 		Sources: map[SourceKey]Source{}, PublicCAs: map[int]Source{}, versions: map[slot][]*secrets.Secret{},
 	}
 	for _, secret := range snap.Secrets {
@@ -82,6 +84,9 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 		slices.SortFunc(v, newestFirst)
 	}
 	s.compromised = s.anyCompromised()
+	if s.live() {
+		s.asked = askWebhooks(ctx, s.webhooks)
+	}
 	for i, t := range cfg.Truststores {
 		for j, source := range t.Sources {
 			if !source.Authority {

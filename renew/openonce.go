@@ -86,7 +86,7 @@ func (o openOnce) shared(c *x509.Certificate) *x509.Certificate {
 // its format, or the roots beside a certificate in PEM.
 func (p *planner) trustOf(s *secrets.Secret) ([]truststore.Entry, error) {
 	switch s.Role() {
-	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
+	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleWebhookCert:
 		id, err := p.identityOf(s)
 		return secrets.RootEntries(id.Roots), err
 	}

@@ -180,6 +180,7 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
+	webhook   *webhookJob                // of the Flink operator; nil: none to look after
 	adopting  map[slot][]*adoption       // what this pass takes over
 	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
 
@@ -247,6 +248,7 @@ func (p *planner) run() *Plan {
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
+	p.findWebhook()
 	p.noteAbsent()
 	p.collectNames()
 	p.checkNames()
@@ -257,10 +259,12 @@ func (p *planner) run() *Plan {
 		p.planFlink()
 		p.planEventProcessing()
 		p.planOperator()
+		p.planWebhook()
 		p.planCertificates()
 		p.planTruststores()
 		p.planWiring()
 		p.planRollouts()
+		p.planWebhookServing()
 		p.planForgetLost()
 		p.noteDistrusted()
 		p.planCleanup()
@@ -290,7 +294,7 @@ func (p *planner) item(i Item) { p.plan.Items = append(p.plan.Items, i) }
 func sortItems(items []Item) {
 	rank := map[secrets.Role]int{
 		secrets.RoleRoot: 0, secrets.RoleIntermediate: 1, secrets.RoleCA: 2, secrets.RoleCertificate: 2, secrets.RoleUICertificate: 2,
-		secrets.RoleFlinkTLS: 2, secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleTruststore: 4,
+		secrets.RoleFlinkTLS: 2, secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleWebhookCert: 3, secrets.RoleTruststore: 4,
 	}
 	slices.SortStableFunc(items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(rank[a.Role], rank[b.Role]), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Role, b.Role))
@@ -346,9 +350,6 @@ func (p *planner) unsupported() {
 		if p.signedElsewhere(e.Server) {
 			refuse(e.Line, fmt.Sprintf("edges: to %s, whose certificate cert-manager makes (mode ca)", e.Server))
 		}
-	}
-	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {
-		refuse(o.Line, "flinkOperator.webhook")
 	}
 }
 

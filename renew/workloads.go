@@ -76,16 +76,8 @@ func (p *planner) planOperator() {
 		return
 	}
 	s := shape{format: truststore.JKS}
-	if password, ok := p.operatorPassword(ns); ok {
-		s.onePassword = password
-	} else if ref := (secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}); p.state.Secrets[ref] != nil {
-		p.fault(target, fmt.Errorf("%s: key %q holds no password that the stores could have", ref, secrets.Password),
-			"put a password of 6 or more printable characters there, or remove the Secret")
+	if !p.sharedStorePassword(target, secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}, &s) {
 		return
-	} else {
-		s.passwordFrom = &Version{Target: target, Role: secrets.RolePassword, Known: config.OperatorPasswordSecret}
-		p.act(&MakePassword{Version: s.passwordFrom, Key: secrets.Password, Because: "there is none yet",
-			Ref: secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}})
 	}
 	_, actions := p.leaf(leafWant{
 		slot:      slot{target, secrets.RoleOperatorCert},
@@ -121,15 +113,7 @@ func (p *planner) anyRest() bool {
 // operatorPassword is the value of operator-certificate-password, whoever made
 // it: the operator reads it into its environment once.
 func (p *planner) operatorPassword(namespace string) (string, bool) {
-	s, ok := p.state.Secrets[secrets.Ref{Namespace: namespace, Name: config.OperatorPasswordSecret}]
-	if !ok {
-		return "", false
-	}
-	value, ok := s.Data[secrets.Password]
-	if err := truststore.CheckPassword(string(value)); !ok || err != nil {
-		return "", false
-	}
-	return string(value), true
+	return p.passwordIn(secrets.Ref{Namespace: namespace, Name: config.OperatorPasswordSecret})
 }
 
 // wired is a resource and what it should refer to.

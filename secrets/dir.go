@@ -48,7 +48,10 @@ func OpenDir(path, namespace string) (*Dir, error) {
 
 // Snapshot is everything in a store that flowcert looks at.
 type Snapshot struct {
-	Resources  []deploy.Resource
+	Resources []deploy.Resource
+	// Webhooks are webhook configurations: of a cluster the Flink operator's, of a
+	// directory all.
+	Webhooks   []deploy.Resource
 	Secrets    map[Ref]*Secret
 	ConfigMaps map[Ref]map[string]string
 	// Broken are files and objects that could not be read, each an *Unreadable in
@@ -71,6 +74,9 @@ type Live struct {
 	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
 	// where it may not be read.
 	ClusterAPI string
+	// WebhooksClosed is why the webhook configurations could not be read; nil: they
+	// could, or were not asked for.
+	WebhooksClosed error
 }
 
 // Uses lists what holds on to a Secret, as people read it: pods, and what makes

@@ -49,7 +49,7 @@ func (d *Dir) topFolder(path string) string {
 // interesting finds documents that may hold an object of a kind that is looked
 // at: other ones may be as large and as odd as they like.
 var interesting = regexp.MustCompile(`kind["']?\s*:\s*["']?(Secret|ConfigMap|` +
-	deploy.EventProcessingKind + `|` + deploy.FlinkDeploymentKind + `|List)\b`)
+	deploy.EventProcessingKind + `|` + deploy.FlinkDeploymentKind + `|` + deploy.ValidatingKind + `|` + deploy.MutatingKind + `|List)\b`)
 
 // mark begins flowcert's annotations: where it stands, flowcert has been.
 const mark = "flowcert.io/"
@@ -128,6 +128,12 @@ func (r *reading) add(path string, index int, doc yamledit.Document, obj map[str
 		}
 		r.snap.Resources = append(r.snap.Resources, deploy.Resource{
 			Group: group, Kind: kind, Namespace: ref.Namespace, Name: ref.Name,
+			File: path, Document: index, Line: doc.Line, Source: doc.Bytes, Object: obj,
+		})
+	case group == deploy.AdmissionGroup && slices.Contains(deploy.WebhookKinds(), kind):
+		name, _, _, _ := objectMeta(obj)
+		r.snap.Webhooks = append(r.snap.Webhooks, deploy.Resource{
+			Group: group, Kind: kind, Name: name,
 			File: path, Document: index, Line: doc.Line, Source: doc.Bytes, Object: obj,
 		})
 	}
@@ -221,4 +227,4 @@ func (d *Dir) Namespaces(path string) (bare, other bool, err error) {
 }
 
 // clusterScoped are common kinds without a namespace.
-var clusterScoped = []string{"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PersistentVolume"}
+var clusterScoped = []string{"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PersistentVolume", deploy.ValidatingKind, deploy.MutatingKind}
