@@ -43,6 +43,8 @@ test: tools ## run every test, with the software that users run
 
 bench: ## time flowcert beside openssl and keytool, and on 20 and 200 instances (a few minutes)
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench/incluster -args -ca RSA:4096
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench/incluster -args -ca EC:256
 
 lint: ## go vet, gofmt, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...

@@ -123,7 +123,8 @@ func faults(name string, have, may []string) []string {
 }
 
 // forTests are modules that only tests need.
-var forTests = []string{"github.com/santhosh-tekuri/jsonschema", "github.com/google/go-cmp", "github.com/zmap/"}
+var forTests = []string{"github.com/santhosh-tekuri/jsonschema", "github.com/google/go-cmp", "github.com/zmap/",
+	"sigs.k8s.io/controller-runtime", "k8s.io/apiextensions-apiserver"}
 
 func TestModulesForTestsAreNotLinked(t *testing.T) {
 	linked := string(goRun(t, "list", "-deps", "./cmd/flowcert"))

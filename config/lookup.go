@@ -105,6 +105,9 @@ func (c *Config) Secrets() []Ref {
 	}
 	for _, t := range c.Truststores {
 		add(t.Password)
+		if t.Password == nil { // where flowcert keeps it, there may be somebody else's
+			out = append(out, Ref{t.Namespace, t.Name + "-password"})
+		}
 		for _, s := range t.Sources {
 			add(s.Secret)
 		}

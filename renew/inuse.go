@@ -78,7 +78,12 @@ func (p *planner) planCleanup() {
 	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
-				if i >= keptVersions && p.retired(s) && p.soaked(s) && !gone[s] && !used[s.Ref] {
+				if gone[s] || used[s.Ref] || !p.retired(s) {
+					continue
+				}
+				if twin := p.twinInUse(s); twin != "" {
+					p.act(&Forget{Secret: s, Because: "nothing ever referred to it; " + twin + ", made in the same place, is in use"})
+				} else if i >= keptVersions && p.soaked(s) {
 					p.act(&Forget{Secret: s})
 				}
 			}

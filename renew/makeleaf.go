@@ -37,6 +37,7 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
 	}
+	follow(s, a.Follows)
 	if a.Wish != "" {
 		s.Annotations[wishAnnotation] = a.Wish
 	}
@@ -93,6 +94,9 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 // identity is the leaf that goes into the Secret: the one that is kept, or a
 // new one under the issuer.
 func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
+	if a.NewRoot != nil && a.NewRoot.Secret == nil {
+		return secrets.Identity{}, fmt.Errorf("%s of %s %w", a.NewRoot.Role, a.NewRoot.Target, errNotMade)
+	}
 	roots := slices.Concat(a.Roots, r.roots)
 	if a.Keep != nil {
 		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: roots}, nil

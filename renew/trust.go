@@ -38,7 +38,8 @@ type facing struct {
 	leaves [][]*x509.Certificate
 }
 
-// trust returns the version to use, existing or planned.
+// trust returns the version to use, existing or planned; nil where somebody else's
+// Secret has its name, which is a fault.
 func (p *planner) trust(w trustWant) (*Version, []Action) {
 	sources := p.trustSources(w)
 	want := truststore.Entries(sources)
@@ -69,10 +70,14 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 		Namespace: w.namespace, Because: reason, Format: w.format, Spoilt: spoilt,
 		Entries: want, Sources: sources, NewRoot: p.newRootFor(w.authority), Alias: w.authority,
 		Password: w.password, PasswordFrom: w.passwordFrom, PasswordVersion: p.passwordVersion(w),
+		Follows: p.follows(spoilt, w.referenced),
 		Version: &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Values: map[string]string{secrets.Password: w.password}},
 	}
 	if step.NewRoot == nil {
 		step.Known = step.name(want)
+		if p.taken(w.target, secrets.Ref{Namespace: w.namespace, Name: step.Known}) {
+			return nil, nil
+		}
 	}
 	p.reasons[step.Version] = reason
 	item := Item{Target: w.target, Role: w.role, Name: step.Name(), Loaded: "-", State: stateToBeMade}

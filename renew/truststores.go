@@ -89,6 +89,9 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	}
 	v, actions := p.trust(w)
 	p.plan.Actions = append(p.plan.Actions, actions...)
+	if v == nil {
+		return
+	}
 	for _, m := range mounts {
 		if !m.paused && p.single(m.target, *m.trust) {
 			*m.trust, *m.file = p.keepsOwn(w, m, v), secrets.TrustFile(t.Format)
