@@ -144,7 +144,7 @@ func (p *planner) planWebhookServing() {
 		p.plan.Waits = append(p.plan.Waits, Wait{Target: h.target, Kind: "gate", For: fmt.Sprintf(format, args...)})
 	}
 	pods := p.state.webhookPods(h)
-	if why := starting(pods); why != "" {
+	if why := p.state.webhookStarting(h, pods); why != "" {
 		rolls("%s", why)
 		return
 	}
@@ -202,8 +202,14 @@ func (p *planner) settlingBundles(h *webhookJob) bool {
 	return false
 }
 
-// starting names a pod that does not serve yet, or serves no more.
-func starting(pods []deploy.Pod) string {
+// webhookStarting names a pod that does not serve yet, or serves no more, or the
+// Deployment whose pod is still to come.
+func (s *State) webhookStarting(h *webhookJob, pods []deploy.Pod) string {
+	for _, c := range s.Live.Controllers {
+		if len(pods) == 0 && c.Namespace == h.namespace && c.Replicas > 0 && slices.Contains(c.Secrets, config.WebhookCertSecret) {
+			return "no pod of " + strings.ToLower(c.Kind) + " " + c.Name + " runs yet"
+		}
+	}
 	for _, pod := range pods {
 		if pod.Started.IsZero() {
 			return "pod " + pod.Name + " has not started yet"

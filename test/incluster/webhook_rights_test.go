@@ -139,6 +139,7 @@ func TestWebhookRestart(t *testing.T) {
 	if err := apply.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	s.Apply(t, s.namespace, s.expand(operatorDeployment))
 	s.pod(t, "flink-operator-1", time.Now().Add(-time.Hour))
 	s.must(t, 0, "renew", "flinkOperator/"+s.namespace+"/flink-operator-webhook-service")
 	old := s.leaf("webhook-server-cert")
@@ -182,6 +183,20 @@ func TestWebhookRestart(t *testing.T) {
 	}
 	s.must(t, 0, "plan")
 }
+
+// operatorDeployment is the chart's, as far as flowcert looks at it.
+const operatorDeployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: flink-kubernetes-operator, labels: {app.kubernetes.io/name: flink-kubernetes-operator}}
+spec:
+  selector: {matchLabels: {app.kubernetes.io/name: flink-kubernetes-operator}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: flink-kubernetes-operator}}
+    spec:
+      containers: [{name: flink-webhook, image: none, volumeMounts: [{name: keystore, mountPath: /certs}]}]
+      volumes: [{name: keystore, secret: {secretName: webhook-server-cert}}]
+`
 
 // pod makes one that mounts the webhook's Secret and runs since some time.
 func (s *site) pod(t *testing.T, name string, started time.Time) {
