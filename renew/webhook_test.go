@@ -114,6 +114,7 @@ func TestWebhookServing(t *testing.T) {
 		t.Fatal("nothing was renewed")
 	}
 	nobody := answer{err: fmt.Errorf("%w: connection refused", ErrUnreachable)}
+	outside := answer{err: fmt.Errorf("%w: no such host", ErrUnreachable)}
 	early := deploy.Pod{Name: "early", UID: "1", Started: testNow, Ready: true}
 	late := deploy.Pod{Name: "late", UID: "2", Started: renewed.Add(time.Hour), Ready: true}
 	soon, then := renewed.Add(time.Minute), renewed.Add(2*time.Hour)
@@ -138,12 +139,15 @@ func TestWebhookServing(t *testing.T) {
 		{"silent", then, nobody, []deploy.Pod{early}, "", "waits: what it serves is not known"},
 		{"a dial reaches one of two", then, fresh, []deploy.Pod{late, early}, "", "restart early"},
 		{"both are new", then, fresh, []deploy.Pod{late, late}, "", ""},
+		{"from outside, it has not read it", then, outside, []deploy.Pod{early}, "", "restart early"},
+		{"from outside, it has", then, outside, []deploy.Pod{late}, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			state := s.inCluster(tt.now, tt.answer, tt.pods...)
 			for i := range state.resources {
 				state.resources[i].Status = map[string]any{"lifecycleState": tt.upset, "observedGeneration": int64(1)}
 			}
+			state.admission.known = strings.HasPrefix(tt.name, "from outside")
 			got := saysOf(NewPlan(s.cfg, state))
 			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("the plan says %q, want %q", got, tt.want)
@@ -164,16 +168,20 @@ func TestWebhookHoldsFlinkBack(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		answer answer
+		admits admission
 		ignore bool
 		want   string // empty: it goes on
 	}{
-		{"works", working, false, ""},
-		{"silent", answer{err: ErrUnreachable}, false, "does not answer at " + webhookAt},
-		{"not verified", answer{chain: chain}, false, "that its caBundle does not verify"},
-		{"not asked for", answer{err: errors.New("no")}, true, ""},
+		{"works", working, admission{}, false, ""},
+		{"silent", answer{err: ErrUnreachable}, admission{err: errors.New("forbidden")}, false, "does not answer at " + webhookAt},
+		{"silent here, not to the API server", answer{err: ErrUnreachable}, admission{known: true}, false, ""},
+		{"not even the API server reaches it", answer{err: ErrUnreachable}, admission{true, errors.New("failed calling webhook")}, false, "cannot be called: failed calling webhook"},
+		{"not verified", answer{chain: chain}, admission{}, false, "that its caBundle does not verify"},
+		{"not asked for", answer{err: errors.New("no")}, admission{}, true, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			state := s.inCluster(due, tt.answer)
+			state.admission = tt.admits
 			if tt.ignore {
 				obj := state.webhooks[0].Object["webhooks"].([]any)[0].(map[string]any)
 				obj["failurePolicy"] = "Ignore"
