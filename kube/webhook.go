@@ -101,3 +101,20 @@ func (s *Store) RestartPod(ctx context.Context, p deploy.Pod) error {
 	}
 	return fmt.Errorf("pod %s/%s: %w", p.Namespace, p.Name, written(err))
 }
+
+// Admits asks the API server whether it would take a change of a resource now,
+// without making one: it calls every webhook for it. An error with known is why it
+// would not; without, it could not be told.
+func (s *Store) Admits(ctx context.Context, r deploy.Resource) (known bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err = s.client.dynamic.Resource(resourceOf(r)).Namespace(r.Namespace).Patch(ctx, r.Name, types.MergePatchType, []byte("{}"),
+		metav1.PatchOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case err == nil, apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return true, nil // whatever is wrong with the resource: the webhook was called
+	case apierrors.IsInternalError(err):
+		return true, err
+	}
+	return false, err
+}

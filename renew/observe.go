@@ -43,6 +43,7 @@ type State struct {
 	resources   []deploy.Resource
 	webhooks    []deploy.Resource // webhook configurations
 	asked       map[string]answer // what their servers present, by address; in a cluster
+	admission   admission
 	versions    map[slot][]*secrets.Secret
 	compromised bool // see compromise
 }
@@ -86,6 +87,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 	s.compromised = s.anyCompromised()
 	if s.live() {
 		s.asked = askWebhooks(ctx, s.webhooks)
+		s.admission = s.askAdmission(ctx, store)
 	}
 	for i, t := range cfg.Truststores {
 		for j, source := range t.Sources {

@@ -33,6 +33,50 @@ func askWebhooks(ctx context.Context, configurations []deploy.Resource) map[stri
 	return out
 }
 
+// admission is whether the API server takes changes of FlinkDeployments, by its own
+// word; it is asked where the webhook cannot be.
+type admission struct {
+	known bool
+	err   error
+}
+
+// admitter is a store that can ask the API server.
+type admitter interface {
+	// Admits asks whether it would take a change of a resource now. An error with known
+	// is why it would not.
+	Admits(context.Context, deploy.Resource) (known bool, err error)
+}
+
+// askAdmission asks the API server where a webhook cannot be reached from here: as
+// from outside of the cluster, where the names of Services lead nowhere.
+func (s *State) askAdmission(ctx context.Context, store Store) admission {
+	asks, ok := store.(admitter)
+	if !ok || !s.webhookUnseen() {
+		return admission{}
+	}
+	for _, r := range s.resources {
+		if r.Kind == deploy.FlinkDeploymentKind {
+			known, err := asks.Admits(ctx, r)
+			return admission{known, err}
+		}
+	}
+	return admission{}
+}
+
+// webhookUnseen reports whether a server of the webhook cannot be reached from
+// here.
+func (s *State) webhookUnseen() bool {
+	for _, a := range s.asked {
+		if errors.Is(a.err, ErrUnreachable) {
+			return true
+		}
+	}
+	return false
+}
+
+// admits reports whether the API server has said that it takes changes.
+func (s *State) admits() bool { return s.admission.known && s.admission.err == nil }
+
 // webhookSecret is the Secret of the webhook; nil if there is none of ours.
 func (p *planner) webhookSecret(h *webhookJob) *secrets.Secret {
 	s := p.state.Secrets[h.ref()]
@@ -105,8 +149,10 @@ func (p *planner) webhookBroken() string {
 func (p *planner) webhookFails(w deploy.Webhook) string {
 	a, asked := p.state.asked[w.Address]
 	switch {
-	case !asked:
+	case !asked, errors.Is(a.err, ErrUnreachable) && p.state.admits():
 		return ""
+	case errors.Is(a.err, ErrUnreachable) && p.state.admission.known:
+		return fmt.Sprintf("cannot be called: %v", p.state.admission.err)
 	case a.err != nil:
 		return fmt.Sprintf("does not answer at %s: %v", w.Address, a.err)
 	case len(bundled(w.Bundle)) == 0:
@@ -143,8 +189,11 @@ func (p *planner) planWebhookServing() {
 	waits := func(format string, args ...any) {
 		p.plan.Waits = append(p.plan.Waits, Wait{Target: h.target, Kind: "gate", For: fmt.Sprintf(format, args...)})
 	}
+	if p.state.webhookUnseen() && p.state.admits() {
+		p.notice("%s cannot be reached from here, so that what it serves is not compared; the API server accepts it", h.target)
+	}
 	pods := p.state.webhookPods(h)
-	if why := starting(pods); why != "" {
+	if why := p.state.webhookStarting(h, pods); why != "" {
 		rolls("%s", why)
 		return
 	}
@@ -202,8 +251,14 @@ func (p *planner) settlingBundles(h *webhookJob) bool {
 	return false
 }
 
-// starting names a pod that does not serve yet, or serves no more.
-func starting(pods []deploy.Pod) string {
+// webhookStarting names a pod that does not serve yet, or serves no more, or the
+// Deployment whose pod is still to come.
+func (s *State) webhookStarting(h *webhookJob, pods []deploy.Pod) string {
+	for _, c := range s.Live.Controllers {
+		if len(pods) == 0 && c.Namespace == h.namespace && c.Replicas > 0 && slices.Contains(c.Secrets, config.WebhookCertSecret) {
+			return "no pod of " + strings.ToLower(c.Kind) + " " + c.Name + " runs yet"
+		}
+	}
 	for _, pod := range pods {
 		if pod.Started.IsZero() {
 			return "pod " + pod.Name + " has not started yet"
@@ -213,8 +268,9 @@ func starting(pods []deploy.Pod) string {
 }
 
 // webhookStale says what is wrong with what is served; stale tells that it is an
-// earlier certificate, which a restart mends. Of several pods a dial reaches one:
-// there the time at which they started decides.
+// earlier certificate, which a restart mends. Of several pods a dial reaches one,
+// and none from outside of the cluster: there the time at which they started
+// decides.
 func (p *planner) webhookStale(h *webhookJob, s *secrets.Secret, pods []deploy.Pod) (fault string, stale bool) {
 	leaf := p.webhookLeaf(s)
 	if leaf == nil {
@@ -223,6 +279,7 @@ func (p *planner) webhookStale(h *webhookJob, s *secrets.Secret, pods []deploy.P
 	for _, address := range slices.Sorted(maps.Keys(p.state.asked)) {
 		a := p.state.asked[address]
 		switch {
+		case errors.Is(a.err, ErrUnreachable) && p.state.admits():
 		case errors.Is(a.err, ErrUnreachable):
 			fault = cmp.Or(fault, fmt.Sprintf("what it serves is not known: %s: %v", address, a.err))
 		case a.err != nil:
@@ -231,7 +288,7 @@ func (p *planner) webhookStale(h *webhookJob, s *secrets.Secret, pods []deploy.P
 			return fmt.Sprintf("%s serves another certificate than %s holds (until %s)", address, s.Ref, day(a.chain[0].NotAfter)), true
 		}
 	}
-	if fault == "" && len(pods) > 1 && s.Annotations[earlierAnnotation] != "" {
+	if fault == "" && len(pods) > 0 && (len(pods) > 1 || p.state.webhookUnseen()) && s.Annotations[earlierAnnotation] != "" {
 		if pod := oldest(pods); pod.Started.Before(leaf.NotBefore.Add(backdate + kubeletDelay)) {
 			return fmt.Sprintf("pod %s started before it can have read what %s holds", pod.Name, s.Ref), true
 		}

@@ -25,11 +25,12 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: flowcert}
 rules:
-- {apiGroups: [""], resources: [secrets], verbs: [get, list, create, update, delete]}
+- {apiGroups: [""], resources: [secrets], verbs: [get, list, create, update, delete, watch]}
 - {apiGroups: [""], resources: [pods], verbs: [list, delete]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, replicasets], verbs: [list]}
-- {apiGroups: [events.ibm.com], resources: [eventprocessings], verbs: [list, patch]}
-- {apiGroups: [flink.apache.org], resources: [flinkdeployments], verbs: [list, patch]}
+- {apiGroups: [events.ibm.com], resources: [eventprocessings], verbs: [list, patch, watch]}
+- {apiGroups: [flink.apache.org], resources: [flinkdeployments], verbs: [list, patch, watch]}
+- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}
 - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -65,7 +66,7 @@ func TestWebhookRights(t *testing.T) {
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(webhookRole))
 	s.as(t, s.User(t, s.namespace, "flowcert"))
-	w := newWebhook(t, s)
+	w := newWebhook(t, s, webhookConfigurations)
 
 	// The FlinkDeployment does not exist yet; all that the webhook's server needs is made when flowcert may.
 	r := s.must(t, 1, "apply")
@@ -84,7 +85,54 @@ func TestWebhookRights(t *testing.T) {
 	}
 	s.Apply(t, s.namespace, s.expand(plain))
 	s.must(t, 0, "apply")
+
+	// The daemon sees that somebody takes the caBundle away, with no more rights than these.
+	s.start(t)
+	patch := []byte(`[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]`)
+	if _, err := s.Dynamic.Resource(mutatingGVR).Patch(t.Context(), w.configuration(), types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "somebody"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the caBundle is back", func() bool { return len(w.bundle(t, mutatingGVR)) > 0 })
+	if err := s.create(); err != nil {
+		t.Error(err)
+	}
 }
+
+// webhookServiceManifest is the chart's Service, but that it leads to a port of the machine that the tests run
+// on: for the API server. Nobody else knows its name.
+const webhookServiceManifest = `
+apiVersion: v1
+kind: Service
+metadata: {name: flink-operator-webhook-service}
+spec: {type: ExternalName, externalName: localhost, ports: [{port: PORT}]}
+`
+
+// TestWebhookFromOutside: where the names of Services lead nowhere, the API server is asked whether it can call
+// the webhook. It calls it by the name that it has in every cluster.
+func TestWebhookFromOutside(t *testing.T) {
+	s := newSite(t)
+	s.write(t, "flowcert.yaml", webhookConfig)
+	s.Apply(t, s.namespace, s.expand(plain))
+	w := newWebhook(t, s, strings.NewReplacer(`url: "https://ADDRESS/validate"`, serviceReference, `url: "https://ADDRESS/mutate"`, serviceReference).Replace(webhookConfigurations))
+	s.Apply(t, s.namespace, s.expand(strings.ReplaceAll(webhookServiceManifest, "PORT", w.port())))
+	w.follow(t)
+	if r := s.must(t, 0, "apply"); !strings.Contains(r.stderr, "cannot be reached from here, so that what it serves is not compared; the API server accepts it") {
+		t.Errorf("the apply: %s", r)
+	}
+	if err := s.create(); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, 3, "verify") // what is served is not known
+	w.pretend(t)
+	eventually(t, "the API server refuses", func() bool { return s.create() != nil })
+	s.must(t, 0, "renew", "flinkDeployment/"+s.namespace+"/session")
+	if r := s.must(t, 3, "plan"); !strings.Contains(r.stdout, "cannot be called: ") || !strings.Contains(r.stdout, "failed to verify certificate: x509: ") || strings.Contains(r.stdout, "edit flinkDeployment") {
+		t.Errorf("the plan: %s", r)
+	}
+}
+
+// serviceReference is the chart's reference to its Service, at another port.
+const serviceReference = `service: {name: flink-operator-webhook-service, namespace: NAMESPACE, port: PORT}`
 
 // TestWebhookBroken: while the API server cannot call the webhook, no FlinkDeployment is changed, and nothing
 // is made for it.
@@ -92,7 +140,7 @@ func TestWebhookBroken(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
-	w := newWebhook(t, s)
+	w := newWebhook(t, s, webhookConfigurations)
 	w.follow(t)
 	s.must(t, 0, "apply")
 
@@ -130,7 +178,7 @@ func TestWebhookRestart(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
-	w := newWebhook(t, s)
+	w := newWebhook(t, s, webhookConfigurations)
 	apply := s.command(t.Context(), "apply")
 	if err := apply.Start(); err != nil {
 		t.Fatal(err)
@@ -139,6 +187,7 @@ func TestWebhookRestart(t *testing.T) {
 	if err := apply.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	s.Apply(t, s.namespace, s.expand(operatorDeployment))
 	s.pod(t, "flink-operator-1", time.Now().Add(-time.Hour))
 	s.must(t, 0, "renew", "flinkOperator/"+s.namespace+"/flink-operator-webhook-service")
 	old := s.leaf("webhook-server-cert")
@@ -182,6 +231,20 @@ func TestWebhookRestart(t *testing.T) {
 	}
 	s.must(t, 0, "plan")
 }
+
+// operatorDeployment is the chart's, as far as flowcert looks at it.
+const operatorDeployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: flink-kubernetes-operator, labels: {app.kubernetes.io/name: flink-kubernetes-operator}}
+spec:
+  selector: {matchLabels: {app.kubernetes.io/name: flink-kubernetes-operator}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: flink-kubernetes-operator}}
+    spec:
+      containers: [{name: flink-webhook, image: none, volumeMounts: [{name: keystore, mountPath: /certs}]}]
+      volumes: [{name: keystore, secret: {secretName: webhook-server-cert}}]
+`
 
 // pod makes one that mounts the webhook's Secret and runs since some time.
 func (s *site) pod(t *testing.T, name string, started time.Time) {

@@ -79,7 +79,7 @@ type webhook struct {
 }
 
 // newWebhook reserves an address and installs the configurations. The server begins when load is called.
-func newWebhook(t *testing.T, s *site) *webhook {
+func newWebhook(t *testing.T, s *site, configurations string) *webhook {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,10 +89,13 @@ func newWebhook(t *testing.T, s *site) *webhook {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.Apply(t, s.namespace, s.expand(strings.ReplaceAll(webhookConfigurations, "ADDRESS", w.address)))
+	s.Apply(t, s.namespace, s.expand(strings.NewReplacer("ADDRESS", w.address, "PORT", w.port()).Replace(configurations)))
 	t.Cleanup(func() { w.uninstall(t) })
 	return w
 }
+
+// port is the one of its address.
+func (w *webhook) port() string { return w.address[strings.LastIndex(w.address, ":")+1:] }
 
 // uninstall takes the configurations away: they live in no namespace of the test's.
 func (w *webhook) uninstall(t *testing.T) {
@@ -309,7 +312,7 @@ func TestWebhook(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
-	w := newWebhook(t, s)
+	w := newWebhook(t, s, webhookConfigurations)
 	if err := s.create(); err == nil {
 		t.Fatal("the API server does not ask the webhook")
 	}
