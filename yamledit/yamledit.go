@@ -68,10 +68,21 @@ func Apply(doc []byte, edits []Edit) ([]byte, []Undo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	undos := make([]Undo, len(edits))
-	for i, e := range edits {
-		if d, undos[i], err = d.edit(e); err != nil {
-			return nil, nil, err
+	undos := make([]Undo, 0, len(edits))
+	for len(undos) < len(edits) {
+		run := d.apart(edits[len(undos):])
+		if len(run) > 1 {
+			if next, u, ok := d.together(run); ok {
+				d, undos = next, append(undos, u...)
+				continue
+			}
+		}
+		for range max(1, len(run)) {
+			next, u, err := d.edit(edits[len(undos)])
+			if err != nil {
+				return nil, nil, err
+			}
+			d, undos = next, append(undos, u)
 		}
 	}
 	return d.src, undos, nil
