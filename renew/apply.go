@@ -73,7 +73,7 @@ type runner struct {
 
 	ahead   ahead
 	reading sync.Mutex                    // of issuers
-	issuers map[*Version]secrets.Identity // read so far
+	issuers map[*Version]secrets.Identity // made or read so far
 	rewires []*Rewire                     // of the plan
 	results map[*Rewire]deploy.Result     // of those made so far
 }
@@ -142,6 +142,14 @@ func (r *runner) create(ctx context.Context, v *Version, s *secrets.Secret) erro
 	return nil
 }
 
+// createIssuer is create for what will sign: it is not read again.
+func (r *runner) createIssuer(ctx context.Context, v *Version, s *secrets.Secret, id secrets.Identity) error {
+	r.reading.Lock()
+	r.issuers[v] = id
+	r.reading.Unlock()
+	return r.create(ctx, v, s)
+}
+
 // password opens a Secret that an earlier action made.
 func (v *Version) password() (string, error) {
 	if v.Secret == nil {
@@ -178,7 +186,7 @@ func (a *MakeRoot) run(ctx context.Context, r *runner) error {
 	}
 	r.roots = append(r.roots, cert)
 	r.root = pki.Fingerprint(cert)
-	return r.create(ctx, a.Version, s)
+	return r.createIssuer(ctx, a.Version, s, id)
 }
 
 func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
@@ -203,11 +211,12 @@ func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
 	if err := s.PutIdentity(chain, secrets.DefaultKeys()); err != nil {
 		return err
 	}
-	return r.create(ctx, a.Version, s)
+	return r.createIssuer(ctx, a.Version, s, chain)
 }
 
 // issuer opens the Secret of a root or an intermediate, once a run: it signs
-// many leaves, and RSA keys are checked when they are read.
+// many leaves, and RSA keys are checked when they are read. What the run itself
+// made is known.
 func (r *runner) issuer(v *Version) (pki.Issuer, secrets.Identity, error) {
 	r.reading.Lock()
 	defer r.reading.Unlock()

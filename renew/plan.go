@@ -121,7 +121,7 @@ type planner struct {
 	callers    map[*flinkJob][]*eventProcessingJob // see callersOf
 
 	referenced map[secrets.Ref]bool // by a resource, see State.references
-	once       openOnce
+	once       *openOnce
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
@@ -139,8 +139,9 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 	p := newPlanner(cfg, state)
 	plan := p.run()
 	if riding := p.ridingAlong(); len(riding) > 0 {
+		read := p.once
 		p = newPlanner(cfg, state)
-		p.restarting = riding
+		p.restarting, p.once = riding, read
 		plan = p.run()
 	}
 	return plan
@@ -159,6 +160,7 @@ func (p *planner) ridingAlong() map[string]bool {
 }
 
 func (p *planner) run() *Plan {
+	p.readAhead()
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
