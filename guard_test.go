@@ -26,19 +26,20 @@ const module = "github.com/flowcert/flowcert"
 // one way: pure packages at the bottom, the command on top.
 var imports = map[string][]string{
 	"backup":       {},
+	"parallel":     {},
 	"pki":          {},
 	"yamledit":     {},
 	"truststore":   {"pki"},
 	"config":       {"pki", "truststore"},
 	"deploy":       {"yamledit"},
-	"secrets":      {"deploy", "pki", "truststore", "yamledit"},
-	"renew":        {"config", "deploy", "pki", "secrets", "truststore", "yamledit"},
+	"secrets":      {"deploy", "parallel", "pki", "truststore", "yamledit"},
+	"renew":        {"config", "deploy", "parallel", "pki", "secrets", "truststore", "yamledit"},
 	"cmd/flowcert": {"backup", "config", "deploy", "pki", "renew", "secrets", "truststore"},
 }
 
 // pure packages take bytes and times: they read no file, ask no clock and open
 // no connection. What they may import of the standard library is anything else.
-var pure = map[string]bool{"backup": true, "pki": true, "yamledit": true, "truststore": true, "deploy": true}
+var pure = map[string]bool{"backup": true, "parallel": true, "pki": true, "yamledit": true, "truststore": true, "deploy": true}
 
 // listed is what go list says of a package.
 type listed struct {

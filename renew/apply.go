@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -314,7 +315,7 @@ func (r *runner) edits(a *Rewire) deploy.Result {
 			_, have := r.results[w]
 			return have || w != a && !made(w)
 		})
-		results := inParallel(ready, func(w *Rewire) deploy.Result { return w.Wiring.Edits(w.Resource, r.root) })
+		results := parallel.Map(ready, func(w *Rewire) deploy.Result { return w.Wiring.Edits(w.Resource, r.root) })
 		for i, w := range ready {
 			r.results[w] = results[i]
 		}

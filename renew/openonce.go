@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
@@ -110,7 +111,7 @@ func (o *openOnce) shared(c *x509.Certificate) *x509.Certificate {
 // readAhead opens, on all processors, what the plan will look at one after the
 // other: the keys of a site with RSA take longer to read than all else.
 func (p *planner) readAhead() {
-	inParallel(slices.Concat(slices.Collect(maps.Values(p.state.versions))...), func(s *secrets.Secret) error {
+	parallel.Map(slices.Concat(slices.Collect(maps.Values(p.state.versions))...), func(s *secrets.Secret) error {
 		var err error // of the Secret; whoever asks for it gets it again
 		switch role := s.Role(); {
 		case role == secrets.RoleRoot || role == secrets.RoleIntermediate:
