@@ -16,7 +16,7 @@ import (
 )
 
 func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
-	id, err := r.ahead.leaf(a, r)
+	id, err := a.issuedOrKept(r)
 	if err != nil {
 		return err
 	}
@@ -44,6 +44,14 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 		return r.store.UpdateSecret(ctx, s)
 	}
 	return r.create(ctx, a.Version, s)
+}
+
+// issuedOrKept is what goes into the Secret.
+func (a *MakeLeaf) issuedOrKept(r *runner) (secrets.Identity, error) {
+	if a.Keep != nil {
+		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: slices.Concat(a.Roots, r.roots)}, nil
+	}
+	return r.ahead.identity(a)
 }
 
 // ourKeys are the data keys that flowcert writes beside a leaf.
@@ -93,13 +101,9 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 	}
 }
 
-// identity is the leaf that goes into the Secret: the one that is kept, or a
-// new one under the issuer.
+// identity issues the leaf.
 func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
 	roots := slices.Concat(a.Roots, r.roots)
-	if a.Keep != nil {
-		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: roots}, nil
-	}
 	key, err := r.key(a)
 	if err != nil {
 		return secrets.Identity{}, err
