@@ -1,6 +1,11 @@
 package yamledit
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 // TestApart: which edits are made together. Those of a usual wiring are, or
 // nothing is gained.
@@ -75,5 +80,36 @@ func TestTogetherProof(t *testing.T) {
 				t.Errorf("got:\n%swant:\n%s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestApplyRecorded is Apply twice: with the edits, and with that of their record.
+func TestApplyRecorded(t *testing.T) {
+	doc := []byte("a: 1\n")
+	edits := []Edit{set(t, "b", 2), set(t, "c.d", "x")}
+	source, want, err := Apply(doc, edits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ApplyRecorded(doc, edits, func(edited []byte, undos []Undo) (Edit, error) {
+		if string(edited) != string(source) {
+			t.Errorf("recorded:\n%s\nwant:\n%s", edited, source)
+		}
+		if diff := cmp.Diff(want, undos); diff != "" {
+			t.Errorf("undos (-want +got):\n%s", diff)
+		}
+		return set(t, "a", undos[1].Path), nil
+	})
+	if want := "a: c.d\nb: 2\nc:\n  d: x\n"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	refused := errors.New("not recorded")
+	for name, record := range map[string]func([]byte, []Undo) (Edit, error){
+		"by the record": func([]byte, []Undo) (Edit, error) { return Edit{}, refused },
+		"by the edit":   func([]byte, []Undo) (Edit, error) { return set(t, "a.b", 1), nil },
+	} {
+		if got, err := ApplyRecorded(doc, edits, record); err == nil || got != nil {
+			t.Errorf("refused %s: got %q, %v", name, got, err)
+		}
 	}
 }
