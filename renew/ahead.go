@@ -2,6 +2,8 @@ package renew
 
 import (
 	"context"
+	"crypto"
+	"runtime"
 
 	"github.com/flowcert/flowcert/secrets"
 )
@@ -15,6 +17,7 @@ type ahead struct {
 	signs  map[*Version]chan struct{} // closed once the root or the intermediate can sign
 	issued map[Action]<-chan outcome[secrets.Identity]
 	trust  map[*MakeTrust]<-chan outcome[*secrets.Secret]
+	slots  slots
 }
 
 type outcome[T any] struct {
@@ -22,20 +25,23 @@ type outcome[T any] struct {
 	err   error
 }
 
-func inBackground[T any](f func() (T, error)) <-chan outcome[T] {
-	out := make(chan outcome[T], 1)
-	go func() {
-		value, err := f()
-		out <- outcome[T]{value, err}
-	}()
-	return out
+// slots let as many work at a time as there are processors: what is begun takes
+// memory until it is done.
+type slots chan struct{}
+
+func newSlots() slots { return make(slots, runtime.GOMAXPROCS(0)) }
+
+// take waits for a slot; call the function that it returns to give it back.
+func (s slots) take() (release func()) {
+	s <- struct{}{}
+	return func() { <-s }
 }
 
 // makeAhead begins.
 func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
 	a := &ahead{
 		signs: map[*Version]chan struct{}{}, issued: map[Action]<-chan outcome[secrets.Identity]{},
-		trust: map[*MakeTrust]<-chan outcome[*secrets.Secret]{},
+		trust: map[*MakeTrust]<-chan outcome[*secrets.Secret]{}, slots: newSlots(),
 	}
 	for _, action := range plan.Actions {
 		switch action := action.(type) {
@@ -49,41 +55,60 @@ func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
 	for _, action := range plan.Actions {
 		switch action := action.(type) {
 		case *MakeRoot:
-			a.issued[action] = a.signer(r, action.Version, func() (secrets.Identity, error) { return action.identity(r) })
+			a.issued[action] = issue(ctx, r, a, action, action.identity)
 		case *MakeIntermediate:
-			a.issued[action] = a.signer(r, action.Version, func() (secrets.Identity, error) {
-				return after(ctx, a, []*Version{action.Root}, func() (secrets.Identity, error) { return action.identity(r) })
-			})
+			a.issued[action] = issue(ctx, r, a, action, action.identity, action.Root)
 		case *MakeLeaf:
 			if action.Keep == nil {
-				a.issued[action] = inBackground(func() (secrets.Identity, error) {
-					return after(ctx, a, []*Version{a.root, action.Issuer}, func() (secrets.Identity, error) { return action.identity(r) })
-				})
+				a.issued[action] = issue(ctx, r, a, action, action.identity, a.root, action.Issuer)
 			}
 		case *MakeTrust:
 			a.trust[action] = inBackground(func() (*secrets.Secret, error) {
-				return after(ctx, a, []*Version{a.root}, func() (*secrets.Secret, error) { return action.secret(r) })
+				if err := a.wait(ctx, a.root); err != nil {
+					return nil, err
+				}
+				defer a.slots.take()()
+				return action.secret(r)
 			})
 		}
 	}
 	return a
 }
 
-// signer makes a root or an intermediate, which others wait for.
-func (a *ahead) signer(r *runner, v *Version, f func() (secrets.Identity, error)) <-chan outcome[secrets.Identity] {
-	return inBackground(func() (secrets.Identity, error) {
-		id, err := f()
-		if err == nil {
+func inBackground[T any](f func() (T, error)) <-chan outcome[T] {
+	out := make(chan outcome[T], 1)
+	go func() {
+		value, err := f()
+		out <- outcome[T]{value, err}
+	}()
+	return out
+}
+
+// issue calls f with the action's key when the versions that it needs can sign.
+func issue(ctx context.Context, r *runner, a *ahead, action Action, f func(*runner, crypto.Signer) (secrets.Identity, error), needs ...*Version) <-chan outcome[secrets.Identity] {
+	return inBackground(func() (id secrets.Identity, err error) {
+		key, err := r.key(action)
+		if err != nil {
+			return id, err
+		}
+		if err := a.wait(ctx, needs...); err != nil {
+			return id, err
+		}
+		defer a.slots.take()()
+		if id, err = f(r, key); err != nil {
+			return id, err
+		}
+		if v := makes(action); a.signs[v] != nil {
 			r.knows(v, id)
 			close(a.signs[v])
 		}
-		return id, err
+		return id, nil
 	})
 }
 
-// after calls f when the versions can sign. Those that the plan does not make can
+// wait returns when the versions can sign. Those that the plan does not make can
 // already; nil stands for none.
-func after[T any](ctx context.Context, a *ahead, versions []*Version, f func() (T, error)) (T, error) {
+func (a *ahead) wait(ctx context.Context, versions ...*Version) error {
 	for _, v := range versions {
 		signs, ok := a.signs[v]
 		if !ok {
@@ -92,11 +117,10 @@ func after[T any](ctx context.Context, a *ahead, versions []*Version, f func() (
 		select {
 		case <-signs:
 		case <-ctx.Done():
-			var none T
-			return none, ctx.Err()
+			return ctx.Err()
 		}
 	}
-	return f()
+	return nil
 }
 
 // identity is what an action puts into its Secret.

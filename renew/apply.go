@@ -177,11 +177,7 @@ func (a *MakeRoot) run(ctx context.Context, r *runner) error {
 }
 
 // identity makes the root. From then on the runner has it, and what vouches for it.
-func (a *MakeRoot) identity(r *runner) (secrets.Identity, error) {
-	key, err := r.key(a)
-	if err != nil {
-		return secrets.Identity{}, err
-	}
+func (a *MakeRoot) identity(r *runner, key crypto.Signer) (secrets.Identity, error) {
 	req := a.Request
 	req.Key = key
 	cert, err := pki.NewRoot(req)
@@ -216,11 +212,7 @@ func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
 	return r.create(ctx, a.Version, s)
 }
 
-func (a *MakeIntermediate) identity(r *runner) (secrets.Identity, error) {
-	key, err := r.key(a)
-	if err != nil {
-		return secrets.Identity{}, err
-	}
+func (a *MakeIntermediate) identity(r *runner, key crypto.Signer) (secrets.Identity, error) {
 	root, id, err := r.issuer(a.Root)
 	if err != nil {
 		return secrets.Identity{}, err

@@ -2,6 +2,7 @@ package renew
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -102,12 +103,8 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 }
 
 // identity issues the leaf.
-func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
+func (a *MakeLeaf) identity(r *runner, key crypto.Signer) (secrets.Identity, error) {
 	roots := slices.Concat(a.Roots, r.roots)
-	key, err := r.key(a)
-	if err != nil {
-		return secrets.Identity{}, err
-	}
 	if a.CA != nil {
 		return a.signingCA(r, key, roots)
 	}

@@ -119,6 +119,8 @@ type planner struct {
 	postponed  map[string]bool // resources for which something waits for a restart
 	otherKeys  otherKeys
 	callers    map[*flinkJob][]*eventProcessingJob // see callersOf
+	mounts     map[string]mounting                 // by truststore, see mounting
+	readers    map[string]deploy.Resource          // every EventProcessing by its target, see dataKeys
 
 	referenced map[secrets.Ref]bool // by a resource, see State.references
 	once       *openOnce
@@ -129,7 +131,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
-		otherKeys: otherKeys{}, referenced: state.references(), once: newOpenOnce(),
+		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: newOpenOnce(),
 	}
 }
 

@@ -1,8 +1,6 @@
 package renew
 
 import (
-	"runtime"
-
 	"github.com/flowcert/flowcert/deploy"
 )
 
@@ -13,7 +11,7 @@ type rewiring struct {
 	waits   map[*Version][]*Rewire // for a version
 	missing map[*Rewire]int        // how many versions each waits for
 	results map[*Rewire]chan deploy.Result
-	slots   chan struct{} // as many at a time as there are processors
+	slots   slots
 }
 
 // rewireAhead begins with those that wait for nothing. Call done after every
@@ -21,7 +19,7 @@ type rewiring struct {
 func rewireAhead(plan *Plan, r *runner) *rewiring {
 	w := &rewiring{
 		waits: map[*Version][]*Rewire{}, missing: map[*Rewire]int{}, results: map[*Rewire]chan deploy.Result{},
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		slots: r.ahead.slots,
 	}
 	made := map[*Version]bool{} // by this plan
 	for _, action := range plan.Actions {
@@ -78,8 +76,7 @@ func (w *rewiring) done(action Action, r *runner) {
 func (w *rewiring) begin(rewire *Rewire, r *runner) {
 	root := r.root
 	go func() {
-		w.slots <- struct{}{}
-		defer func() { <-w.slots }()
+		defer w.slots.take()()
 		w.results[rewire] <- rewire.Wiring.Edits(rewire.Resource, root)
 	}()
 }

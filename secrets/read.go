@@ -54,13 +54,14 @@ type contents struct {
 	objects []object
 }
 
-// object is one document.
+// object is one document. A Secret's text is not kept: it is most of a directory.
 type object struct {
-	index  int // among the documents of the file
-	doc    yamledit.Document
-	values map[string]any // of any other kind than Secret
-	secret *Secret
-	err    error
+	index, line int  // among the documents of the file, and in it
+	ours        bool // flowcert's annotations are in it
+	secret      *Secret
+	resource    yamledit.Document // of any other kind
+	values      map[string]any
+	err         error
 }
 
 // contents reads a file and looks at nothing else: many are read at a time.
@@ -86,7 +87,7 @@ func (d *Dir) contents(f found) contents {
 }
 
 func (d *Dir) object(path string, index int, doc yamledit.Document) object {
-	o := object{index: index, doc: doc}
+	o := object{index: index, line: doc.Line, ours: bytes.Contains(doc.Bytes, []byte(mark))}
 	values, err := yamledit.Decode(doc.Bytes)
 	switch {
 	case err != nil:
@@ -94,7 +95,7 @@ func (d *Dir) object(path string, index int, doc yamledit.Document) object {
 	case values["apiVersion"] == "v1" && values["kind"] == "Secret":
 		o.secret, o.err = secretFrom(values, d.namespace, path)
 	default:
-		o.values = values
+		o.resource, o.values = doc, values
 	}
 	return o
 }
@@ -115,9 +116,9 @@ func (r *reading) file(c contents) {
 	faults := len(r.snap.Broken)
 	for _, o := range c.objects {
 		if err := r.add(c.path, o); err != nil {
-			r.broken(c.path, o.doc.Line, err)
+			r.broken(c.path, o.line, err)
 			last := r.snap.Broken[len(r.snap.Broken)-1].(*Unreadable)
-			last.Ours = last.Ours || bytes.Contains(o.doc.Bytes, []byte(mark))
+			last.Ours = last.Ours || o.ours
 		}
 	}
 	if r.dir.inOurs(c.path) && secretFile.MatchString(filepath.Base(c.path)) && !r.holdsSecret[c.path] && len(r.snap.Broken) == faults {
@@ -168,7 +169,7 @@ func (r *reading) add(path string, o object) error {
 		}
 		r.snap.Resources = append(r.snap.Resources, deploy.Resource{
 			Group: group, Kind: kind, Namespace: ref.Namespace, Name: ref.Name,
-			File: path, Document: o.index, Line: o.doc.Line, Source: o.doc.Bytes, Object: obj,
+			File: path, Document: o.index, Line: o.line, Source: o.resource.Bytes, Object: obj,
 		})
 	}
 	return nil
