@@ -33,7 +33,7 @@ func (p *planner) lostNewer() error {
 	managed := slices.DeleteFunc(slices.Clone(p.state.resources), func(r deploy.Resource) bool {
 		return p.wired[r.String()] == nil && p.flinks[r.String()] == nil
 	})
-	where, _ := wiredElsewhere(managed, fingerprints(roots))
+	where, _ := wiredElsewhere(managed, fingerprints(p.once, roots))
 	if where == "" {
 		return nil
 	}
