@@ -75,7 +75,7 @@ func (p *planner) lostNewer() error {
 	managed := slices.DeleteFunc(slices.Clone(p.state.resources), func(r deploy.Resource) bool {
 		return p.wired[r.String()] == nil && p.flinks[r.String()] == nil
 	})
-	where, root := wiredElsewhere(managed, fingerprints(roots))
+	where, root := wiredElsewhere(managed, fingerprints(p.once, roots))
 	if where == "" {
 		return nil
 	}

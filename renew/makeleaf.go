@@ -2,6 +2,7 @@ package renew
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
-	id, err := r.ahead.leaf(a, r)
+	id, err := a.issuedOrKept(r)
 	if err != nil {
 		return err
 	}
@@ -42,6 +43,14 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 		s.Annotations[wishAnnotation] = a.Wish
 	}
 	return r.create(ctx, a.Version, s)
+}
+
+// issuedOrKept is what goes into the Secret.
+func (a *MakeLeaf) issuedOrKept(r *runner) (secrets.Identity, error) {
+	if a.Keep != nil {
+		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: slices.Concat(a.Roots, r.roots)}, nil
+	}
+	return r.ahead.identity(a)
 }
 
 // ourKeys are the data keys that flowcert writes beside a leaf.
@@ -91,20 +100,9 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 	}
 }
 
-// identity is the leaf that goes into the Secret: the one that is kept, or a
-// new one under the issuer.
-func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
-	if a.NewRoot != nil && a.NewRoot.Secret == nil {
-		return secrets.Identity{}, fmt.Errorf("%s of %s %w", a.NewRoot.Role, a.NewRoot.Target, errNotMade)
-	}
+// identity issues the leaf.
+func (a *MakeLeaf) identity(r *runner, key crypto.Signer) (secrets.Identity, error) {
 	roots := slices.Concat(a.Roots, r.roots)
-	if a.Keep != nil {
-		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: roots}, nil
-	}
-	key, err := r.key(a)
-	if err != nil {
-		return secrets.Identity{}, err
-	}
 	if a.CA != nil {
 		return a.signingCA(r, key, roots)
 	}

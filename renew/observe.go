@@ -247,6 +247,18 @@ func closedError(namespace string, err error) error {
 	}
 }
 
+// eventProcessings are the resources of that kind by their target; of two in one
+// place the first.
+func (s *State) eventProcessings() map[string]deploy.Resource {
+	out := map[string]deploy.Resource{}
+	for _, r := range s.resources {
+		if _, ok := out[r.String()]; !ok && r.Kind == deploy.EventProcessingKind {
+			out[r.String()] = r
+		}
+	}
+	return out
+}
+
 func place(r deploy.Resource) string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
 
 func (s *State) brokenNote() string {

@@ -192,9 +192,11 @@ type planner struct {
 	gated      map[string]string // resources that must not be changed now, and why
 	otherKeys  otherKeys
 	callers    map[*flinkJob][]*eventProcessingJob // see callersOf
+	mounts     map[string]mounting                 // by truststore, see mounting
+	readers    map[string]deploy.Resource          // every EventProcessing by its target, see dataKeys
 
 	referenced map[secrets.Ref]bool // by a resource, see State.references
-	once       openOnce
+	once       *openOnce
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
@@ -202,7 +204,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{Isolate: state.live()}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
-		otherKeys: otherKeys{}, referenced: state.references(), once: newOpenOnce(),
+		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: newOpenOnce(),
 	}
 }
 
@@ -214,13 +216,15 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 	first := p.run()
 	held := p.holding()
 	if len(held) > 0 {
+		read := p.once
 		p = newPlanner(cfg, state)
-		p.gated = held
+		p.gated, p.once = held, read
 		p.run()
 	}
 	if riding := p.ridingAlong(); len(riding) > 0 {
+		read := p.once
 		p = newPlanner(cfg, state)
-		p.gated, p.restarting = held, riding
+		p.gated, p.restarting, p.once = held, riding, read
 		p.run()
 	}
 	if len(held) > 0 {
@@ -245,6 +249,7 @@ func (p *planner) run() *Plan {
 	if p.clockWrong() {
 		return p.plan
 	}
+	p.readAhead()
 	p.unreadable()
 	p.unsupported()
 	p.findResources()

@@ -266,5 +266,5 @@ func (p *planner) identityOf(s *secrets.Secret) (secrets.Identity, error) {
 	case secrets.RoleFlinkTLS, secrets.RoleOperatorCert:
 		return p.storesOf(s)
 	}
-	return s.Identity(p.dataKeys(s))
+	return p.once.openIdentity(s, p.dataKeys(s))
 }

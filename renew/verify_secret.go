@@ -188,16 +188,12 @@ func aliases(entries []truststore.Entry) string {
 
 // dataKeys are those under which the Secret's reader looks.
 func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
-	for _, r := range p.state.resources {
-		if r.String() != s.Target() || r.Kind != deploy.EventProcessingKind {
-			continue
-		}
-		switch s.Role() {
-		case secrets.RoleCertificate:
-			return deploy.EventProcessingDataKeys(r)
-		case secrets.RoleUICertificate:
-			return deploy.EventProcessingUIDataKeys(r)
-		}
+	r, ok := p.readers[s.Target()]
+	switch {
+	case ok && s.Role() == secrets.RoleCertificate:
+		return deploy.EventProcessingDataKeys(r)
+	case ok && s.Role() == secrets.RoleUICertificate:
+		return deploy.EventProcessingUIDataKeys(r)
 	}
 	return secrets.DefaultKeys()
 }

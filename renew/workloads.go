@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -148,7 +149,7 @@ func (p *planner) planWiring() {
 	for _, w := range all {
 		p.noteUnmounted(w)
 	}
-	results := inParallel(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
+	results := parallel.Map(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
 	for i, w := range all {
 		p.wire(w.resource, w.wiring, results[i])
 	}

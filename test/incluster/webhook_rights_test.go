@@ -111,6 +111,7 @@ spec: {type: ExternalName, externalName: localhost, ports: [{port: PORT}]}
 // the webhook. It calls it by the name that it has in every cluster.
 func TestWebhookFromOutside(t *testing.T) {
 	s := newSite(t)
+	s.grant(t, "--webhook-namespace", s.namespace)
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
 	w := newWebhook(t, s, strings.NewReplacer(`url: "https://ADDRESS/validate"`, serviceReference, `url: "https://ADDRESS/mutate"`, serviceReference).Replace(webhookConfigurations))
@@ -138,6 +139,7 @@ const serviceReference = `service: {name: flink-operator-webhook-service, namesp
 // is made for it.
 func TestWebhookBroken(t *testing.T) {
 	s := newSite(t)
+	s.grant(t, "--webhook-namespace", s.namespace)
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
 	w := newWebhook(t, s, webhookConfigurations)
@@ -176,6 +178,7 @@ func TestWebhookBroken(t *testing.T) {
 // deleted, once it should have seen it, and not while a FlinkDeployment is being upgraded.
 func TestWebhookRestart(t *testing.T) {
 	s := newSite(t)
+	s.grant(t, "--webhook-namespace", s.namespace)
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
 	w := newWebhook(t, s, webhookConfigurations)

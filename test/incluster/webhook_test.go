@@ -310,6 +310,7 @@ func (s *site) creating(t *testing.T, what string) (enough func()) {
 // root that nothing vouches for; no FlinkDeployment is refused.
 func TestWebhook(t *testing.T) {
 	s := newSite(t)
+	s.grant(t, "--webhook-namespace", s.namespace)
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
 	w := newWebhook(t, s, webhookConfigurations)
