@@ -151,7 +151,7 @@ func (a *Rewire) Repairs() bool {
 	if w, ok := a.Wiring.(*WebhookWiring); ok {
 		return w.Theirs // another root is no version with a name of its own
 	}
-	return len(a.Claims) == 0 && missing(a, nil) == nil
+	return len(a.Claims) == 0 && unmade(a, nil) == nil
 }
 
 // ActionName is an action's kind in one word, for logs and metrics.

@@ -40,7 +40,7 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		err := missing(a, r.ahead.root)
+		err := unmade(a, r.ahead.root)
 		if err == nil {
 			err = a.run(ctx, r)
 		}
@@ -83,10 +83,10 @@ func Failures(err error) []*Failure {
 	return nil
 }
 
-// missing reports what an action needs and an earlier one failed to write: much of
+// unmade reports what an action needs and an earlier one failed to write: much of
 // it is made ahead, and nothing may trust, or be signed by, what nobody has. root is
 // the root that the plan makes; nil: none.
-func missing(a Action, root *Version) error {
+func unmade(a Action, root *Version) error {
 	var needs []*Version
 	switch a := a.(type) {
 	case *MakeIntermediate:
