@@ -74,9 +74,9 @@ func (w *rewiring) done(action Action, r *runner) {
 }
 
 func (w *rewiring) begin(rewire *Rewire, r *runner) {
-	root := r.root
+	root, result := r.root, w.results[rewire]
 	go func() {
 		defer w.slots.take()()
-		w.results[rewire] <- rewire.Wiring.Edits(rewire.Resource, root)
+		result <- rewire.Wiring.Edits(rewire.Resource, root)
 	}()
 }
