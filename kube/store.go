@@ -40,6 +40,8 @@ type Store struct {
 	cfg      *config.Config
 	instance string // in Events
 
+	noOpenShift bool // the cluster has said so
+
 	mutex   sync.Mutex
 	looksAt map[secrets.Ref]bool // others' Secrets that the last Read looked at
 }
@@ -66,7 +68,11 @@ func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 			snap.Live.Closed[ns] = err
 		}
 	}
-	if err := s.readNamed(ctx, snap); err != nil {
+	err := s.readNamed(ctx, snap)
+	if err != nil {
+		return nil, err
+	}
+	if snap.Live.ClusterAPI, err = s.clusterAPI(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.readWebhooks(ctx, snap); err != nil {
@@ -74,6 +80,27 @@ func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 	}
 	snap.Live.Ahead = time.Duration(s.client.clock.ahead.Load())
 	return snap, nil
+}
+
+// clusterAPI reads spec.domain of ingresses.config.openshift.io/cluster (OpenShift
+// documentation, "Ingress [config.openshift.io/v1]"). It is asked for where the
+// configuration does not say it; a cluster that has it not, or keeps it to
+// itself, is no error.
+func (s *Store) clusterAPI(ctx context.Context) (string, error) {
+	if s.cfg.ClusterAPI != "" || len(s.cfg.EventProcessing) == 0 || s.noOpenShift {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	u, err := s.client.dynamic.Resource(ingressConfigResource).Get(ctx, "cluster", metav1.GetOptions{})
+	if err != nil {
+		if s.noOpenShift = refused(err); s.noOpenShift {
+			return "", nil
+		}
+		return "", fmt.Errorf("ingresses.config.openshift.io/cluster: %w", err)
+	}
+	domain, _, _ := unstructured.NestedString(u.Object, "spec", "domain")
+	return domain, nil
 }
 
 // refused reports whether an error concerns the object alone: another namespace

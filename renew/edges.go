@@ -44,7 +44,7 @@ func (p *planner) trustInUse(k slot, namespace string) []Trust {
 		}
 		entries, err := p.trustOf(s)
 		if err == nil {
-			out = append(out, Trust{Version: s.Name, Anchors: secrets.Certificates(entries)})
+			out = append(out, Trust{Version: s.Name, Anchors: secrets.Certificates(entries), Of: s})
 		}
 	}
 	return append(out, p.adoptedTrust(k, namespace)...)

@@ -122,7 +122,7 @@ func ingressProfile(r deploy.Resource) pki.Profile {
 // deep as they need.
 func (p *planner) ingressAccepts(job *eventProcessingJob, s *secrets.Secret) error {
 	id, err := p.identityOf(s)
-	if err != nil || p.cfg.ClusterAPI != "" {
+	if err != nil || p.clusterAPI() != "" {
 		return nil // said elsewhere
 	}
 	if err := pki.VerifyChain(ingressProfile(job.resource), id.Chain, id.Roots, "", p.state.Now); err != nil {
@@ -163,7 +163,7 @@ func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 // it. Hosts of other endpoints are not the UI's.
 func (p *planner) nameEventProcessing(job *eventProcessingJob) error {
 	with := func(hosts []string) ([]string, error) {
-		return pki.EventProcessingNames(job.config.Name, job.config.Namespace, p.cfg.ClusterDomain, p.cfg.ClusterAPI, append(hosts, job.config.ExtraDNSNames...))
+		return pki.EventProcessingNames(job.config.Name, job.config.Namespace, p.cfg.ClusterDomain, p.clusterAPI(), append(hosts, job.config.ExtraDNSNames...))
 	}
 	names, err := with(deploy.EventProcessingHosts(job.resource))
 	if err != nil {
@@ -187,7 +187,7 @@ func (p *planner) needEventProcessing(job *eventProcessingJob) {
 	if job.config.UI != nil && (job.config.Mode == config.ModeCA || len(job.uiNames) < len(job.names)) {
 		p.needNames(job.config.Namespace, job.uiNames)
 	}
-	if p.cfg.ClusterAPI == "" && len(hosts)+len(job.config.ExtraDNSNames) == 0 {
+	if p.clusterAPI() == "" && len(hosts)+len(job.config.ExtraDNSNames) == 0 {
 		p.notice("%s: no host for browsers is known, so the certificate names the Services alone; set clusterAPI in flowcert.yaml (OpenShift) or spec.authoring.endpoints[].host", job.target)
 	}
 }

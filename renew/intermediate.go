@@ -357,6 +357,6 @@ func (p *planner) constraints(namespace string, names []string) *pki.Constraints
 	case config.ConstraintsList:
 		return &pki.Constraints{PermittedDNS: nc.PermittedDNS}
 	}
-	c := pki.NamespaceConstraints(namespace, p.cfg.ClusterDomain, p.cfg.ClusterAPI, names)
+	c := pki.NamespaceConstraints(namespace, p.cfg.ClusterDomain, p.clusterAPI(), names)
 	return &c
 }

@@ -16,6 +16,15 @@ const kubeletDelay = 5 * time.Minute
 // live reports whether what runs is known: in a cluster, not in a directory.
 func (s *State) live() bool { return s.Live != nil }
 
+// clusterAPI is the domain of the cluster's routes: the configured one, or what
+// an OpenShift cluster says of itself; empty: there is none.
+func (p *planner) clusterAPI() string {
+	if p.cfg.ClusterAPI == "" && p.state.live() {
+		return p.state.Live.ClusterAPI
+	}
+	return p.cfg.ClusterAPI
+}
+
 // health judges a resource by what runs of it.
 func (s *State) health(r deploy.Resource) deploy.Health {
 	ours := map[string]time.Time{}

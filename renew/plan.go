@@ -266,6 +266,7 @@ func (p *planner) run() *Plan {
 		p.planRollouts()
 		p.planWebhookServing()
 		p.planForgetLost()
+		p.noteDistrusted()
 		p.planCleanup()
 		p.intermediateItems()
 		p.noteKeys()

@@ -81,6 +81,7 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 			w.authority = source.Name
 		}
 	}
+	w.sources = p.withoutLost(w)
 	mounts := p.mountsIn(namespace, t)
 	for _, m := range mounts {
 		w.referenced = append(w.referenced, m.referenced)
@@ -88,6 +89,9 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	}
 	v, actions := p.trust(w)
 	p.plan.Actions = append(p.plan.Actions, actions...)
+	if v == nil {
+		return
+	}
 	for _, m := range mounts {
 		if !m.paused && p.single(m.target, *m.trust) {
 			*m.trust, *m.file = p.keepsOwn(w, m, v), secrets.TrustFile(t.Format)
@@ -187,7 +191,9 @@ func (p *planner) trusted(source config.Source, certs []*x509.Certificate) []*x5
 }
 
 func (p *planner) publicCAs(i int) []*x509.Certificate {
-	return slices.DeleteFunc(slices.Clone(p.state.PublicCAs[i].Certificates), p.expired)
+	return slices.DeleteFunc(slices.Clone(p.state.PublicCAs[i].Certificates), func(c *x509.Certificate) bool {
+		return p.expired(c) || p.givenUp(c)
+	})
 }
 
 // withEarlier adds what versions in use hold from a source of the same name: a

@@ -17,7 +17,7 @@ import (
 // Folders of a directory store.
 const (
 	secretsFolder   = "secrets"   // everything that workloads mount
-	authorityFolder = "authority" // keys of roots and intermediates, which no workload needs
+	authorityFolder = "authority" // keys of roots and intermediates, and which roots are distrusted: no workload needs them
 )
 
 // maxManifest bounds a file that is read as manifests. Larger ones are named,
@@ -74,6 +74,9 @@ type Live struct {
 	// WebhooksClosed is why the webhook configurations could not be read; nil: they
 	// could, or were not asked for.
 	WebhooksClosed error
+	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
+	// where it may not be read.
+	ClusterAPI string
 }
 
 // Uses lists what holds on to a Secret, as people read it: pods, and what makes
@@ -100,7 +103,9 @@ type Unreadable struct {
 	// Ours tells that flowcert made it, or edited it: nothing may be made in its
 	// place, because it may be there already.
 	Ours bool
-	Err  error
+	// Authority tells that it may hold a root or an intermediate of flowcert's.
+	Authority bool
+	Err       error
 }
 
 func (u *Unreadable) Error() string {
@@ -114,7 +119,7 @@ func (u *Unreadable) Unwrap() error { return u.Err }
 
 // Remedy is what to do about it.
 func (u *Unreadable) Remedy() string {
-	if filepath.Base(filepath.Dir(u.File)) == authorityFolder && u.Ours {
+	if u.Authority {
 		return "move it away and bring the authority back from a backup (flowcert import), or put the file back"
 	}
 	if u.Ours {

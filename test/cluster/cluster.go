@@ -29,13 +29,16 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	v1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flowcert/flowcert/test/tools"
 )
@@ -50,9 +53,9 @@ type Cluster struct {
 	core   *v1.CoreV1Client
 	mapper *restmapper.DeferredDiscoveryRESTMapper
 	env    *envtest.Environment
-	dir    string // certificates, data, logs
-	bin    string // kube-apiserver, etcd, kubectl
-	log    *os.File
+	dir    string   // certificates, data, logs
+	bin    string   // kube-apiserver, etcd, kubectl
+	output *os.File // of the processes
 	audit  auditLog
 }
 
@@ -88,6 +91,9 @@ var shared struct {
 // Run runs the tests of a package, and then stops the control plane that they shared, if one was started. It
 // returns the exit code for TestMain.
 func Run(m *testing.M) int {
+	// What client-go and envtest log of broken connections is what the tests of outages are about.
+	klog.SetLogger(logr.Discard())
+	log.SetLogger(logr.Discard())
 	shared.running = true
 	code := m.Run()
 	if shared.cluster != nil {
@@ -156,8 +162,8 @@ func (c *Cluster) stop() error {
 	if c.env != nil {
 		err = c.env.Stop()
 	}
-	if c.log != nil {
-		err = errors.Join(err, c.log.Close())
+	if c.output != nil {
+		err = errors.Join(err, c.output.Close())
 	}
 	return errors.Join(err, os.RemoveAll(c.dir))
 }

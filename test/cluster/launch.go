@@ -30,11 +30,11 @@ func (c *Cluster) launch(crds []string) error {
 		return err
 	}
 	var err error
-	if c.log, err = os.Create(filepath.Join(c.dir, "log")); err != nil {
+	if c.output, err = os.Create(filepath.Join(c.dir, "log")); err != nil {
 		return err
 	}
-	server := &envtest.APIServer{CertDir: filepath.Join(c.dir, "certs"), Out: c.log, Err: c.log}
-	etcd := &envtest.Etcd{DataDir: filepath.Join(c.dir, "data"), Out: c.log, Err: c.log}
+	server := &envtest.APIServer{CertDir: filepath.Join(c.dir, "certs"), Out: c.output, Err: c.output}
+	etcd := &envtest.Etcd{DataDir: filepath.Join(c.dir, "data"), Out: c.output, Err: c.output}
 	if server.Path, err = c.wrap("kube-apiserver"); err != nil {
 		return err
 	}

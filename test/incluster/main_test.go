@@ -5,11 +5,13 @@ package incluster_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,4 +152,22 @@ func (s *site) list(t *testing.T, gvr schema.GroupVersionResource) []unstructure
 		t.Fatal(err)
 	}
 	return l.Items
+}
+
+// data is a value of the one Secret whose name begins so.
+func (s *site) data(t *testing.T, prefix, key string) []byte {
+	t.Helper()
+	for _, u := range s.list(t, secretsGVR) {
+		if !strings.HasPrefix(u.GetName(), prefix) {
+			continue
+		}
+		text, _, _ := unstructured.NestedString(u.Object, "data", key)
+		value, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(value) == 0 {
+			t.Fatalf("secret %s: key %q: %v", u.GetName(), key, err)
+		}
+		return value
+	}
+	t.Fatalf("there is no secret %s…", prefix)
+	return nil
 }
