@@ -246,7 +246,7 @@ func (p *planner) earlierChains(s *secrets.Secret) [][]*x509.Certificate {
 	}
 	until, said := p.soaksUntil(s)
 	certs, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation]))
-	if err != nil || said && !p.state.Now.Before(until) || p.state.live() && !p.state.mayBeStale(s, p.cfg.Rotation.Soak.Std()) {
+	if err != nil || said && !p.state.Now.Before(until) || p.state.live() && !p.state.mayBeStale(s, p.leafSince(s), p.cfg.Rotation.Soak.Std()) {
 		return nil
 	}
 	var out [][]*x509.Certificate

@@ -187,6 +187,19 @@ func (p *planner) edgesToWebhook(h *webhookJob) []Edge {
 // bundleVersion names a caBundle in messages.
 func bundleVersion(r deploy.Resource) string { return "the caBundle of " + r.String() }
 
+// bundleNext says when a caBundle stops being in the way.
+func (p *planner) bundleNext() string {
+	if p.state.live() {
+		return "that is changed first"
+	}
+	for _, r := range p.webhook.configurations {
+		if said := deploy.BundleDeployed(r); !said.IsZero() {
+			return countsUntil(said.Add(p.cfg.Rotation.Soak.Std()))
+		}
+	}
+	return p.rollOut()
+}
+
 // bundleTrust is what an API server may go by: the caBundles that stand there, and
 // those before, for as long as somebody may not have seen the change.
 func (p *planner) bundleTrust(r deploy.Resource) []Trust {

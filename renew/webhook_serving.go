@@ -95,6 +95,18 @@ func (p *planner) webhookLeaf(s *secrets.Secret) *x509.Certificate {
 	return id.Chain[0]
 }
 
+// leafSince is when the certificate came that a Secret holds now. The webhook's
+// Secret is also written when the roots beside it change, which its pods need not
+// notice.
+func (p *planner) leafSince(s *secrets.Secret) time.Time {
+	if s.Role() == secrets.RoleWebhookCert {
+		if leaf := p.webhookLeaf(s); leaf != nil {
+			return leaf.NotBefore.Add(backdate)
+		}
+	}
+	return s.Created()
+}
+
 // webhookLoaded reports whether a dial proves that what is in the Secret is all
 // that the webhook serves: every server of it answers with that, and it has no
 // second pod that did not get the call.
@@ -289,7 +301,7 @@ func (p *planner) webhookStale(h *webhookJob, s *secrets.Secret, pods []deploy.P
 		}
 	}
 	if fault == "" && len(pods) > 0 && (len(pods) > 1 || p.state.webhookUnseen()) && s.Annotations[earlierAnnotation] != "" {
-		if pod := oldest(pods); pod.Started.Before(leaf.NotBefore.Add(backdate + kubeletDelay)) {
+		if pod := oldest(pods); pod.Started.Before(p.leafSince(s).Add(kubeletDelay)) {
 			return fmt.Sprintf("pod %s started before it can have read what %s holds", pod.Name, s.Ref), true
 		}
 	}

@@ -156,6 +156,29 @@ func TestWebhookServing(t *testing.T) {
 	}
 }
 
+// TestWebhookRewritten: pods that have the certificate are not taken for older ones because the Secret around
+// it was written again, with other roots beside it.
+func TestWebhookRewritten(t *testing.T) {
+	s := webhookSite(t)
+	s.apply(testNow)
+	now := testNow.Add(48 * time.Hour)
+	pod := deploy.Pod{Name: "a", Started: testNow.Add(time.Hour), Ready: true}
+	state := s.inCluster(now, answer{chain: s.webhookChain(testNow)}, pod, pod)
+	secret := state.Secrets[secrets.Ref{Namespace: "flink", Name: config.WebhookCertSecret}]
+	before, _ := newCA(t, "an earlier CA", testNow.AddDate(0, -1, 0)).serving(t, testNow)
+	secret.Annotations[earlierAnnotation] = string(pki.EncodeCertificates(before...))
+	secret.Annotations[secrets.CreatedAnnotation] = now.Add(-time.Minute).Format(time.RFC3339)
+	p := newPlanner(s.cfg, state)
+	p.findWebhook()
+	if n := len(p.earlierChains(secret)); n != 0 {
+		t.Errorf("%d earlier chains count", n)
+	}
+	state.Live.Pods[1].Started = testNow.Add(-time.Hour)
+	if n := len(p.earlierChains(secret)); n != 1 {
+		t.Errorf("%d earlier chains of an older pod count, want 1", n)
+	}
+}
+
 // TestWebhookHoldsFlinkBack: a change of a FlinkDeployment that the API server would refuse is not begun: no
 // leaf is made for it either.
 func TestWebhookHoldsFlinkBack(t *testing.T) {

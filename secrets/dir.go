@@ -72,12 +72,12 @@ type Live struct {
 	Ahead time.Duration
 	// OperatorNamespace is where the Flink operator was found; empty: nowhere.
 	OperatorNamespace string
-	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
-	// where it may not be read.
-	ClusterAPI string
 	// WebhooksClosed is why the webhook configurations could not be read; nil: they
 	// could, or were not asked for.
 	WebhooksClosed error
+	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
+	// where it may not be read.
+	ClusterAPI string
 }
 
 // Uses lists what holds on to a Secret, as people read it: pods, and what makes
