@@ -80,9 +80,19 @@ func (a *app) wishRoot(ctx context.Context, compromised, yes bool) error {
 	})
 }
 
+// openToMark opens the store for a wish. In a cluster that needs no lease: a wish
+// is one annotation, and the daemon that holds the lease is who is to act on it.
+func (a *app) openToMark(ctx context.Context) (_ context.Context, s *site, unlock func(), err error) {
+	if a.dir != "" {
+		return a.openLocked(ctx)
+	}
+	s, err = a.open()
+	return ctx, s, func() {}, err
+}
+
 // record marks Secrets with a wish; a question is asked first, unless empty.
 func (a *app) record(ctx context.Context, target, question string, find func(*site, *renew.State, *renew.Plan) ([]*secrets.Secret, error)) error {
-	ctx, s, unlock, err := a.openLocked(ctx)
+	ctx, s, unlock, err := a.openToMark(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,7 +101,8 @@ func (a *app) record(ctx context.Context, target, question string, find func(*si
 	if err != nil {
 		return err
 	}
-	if len(plan.Faults) > 0 {
+	// In a cluster a fault stops its own target, which then has nothing to renew.
+	if len(plan.Faults) > 0 && s.kube == nil {
 		return a.refuse(plan)
 	}
 	marked, err := find(s, state, plan)
