@@ -207,12 +207,14 @@ func eventProcessingHealth(r Resource, run Running) Health {
 // States of a FlinkDeployment (Apache Flink Kubernetes Operator documentation,
 // "Custom Resource Reference").
 const (
-	flinkStable     = "STABLE"
-	flinkRolledBack = "ROLLED_BACK"
-	flinkSuspended  = "SUSPENDED"
-	flinkFailed     = "FAILED"
-	flinkReady      = "READY"
-	flinkRunning    = "RUNNING"
+	flinkStable      = "STABLE"
+	flinkRolledBack  = "ROLLED_BACK"
+	flinkSuspended   = "SUSPENDED"
+	flinkUpgrading   = "UPGRADING"
+	flinkRollingBack = "ROLLING_BACK"
+	flinkFailed      = "FAILED"
+	flinkReady       = "READY"
+	flinkRunning     = "RUNNING"
 )
 
 // flinkHealth judges by the operator's status. observedGeneration is set when an
@@ -257,6 +259,16 @@ func flinkHealth(r Resource) Health {
 		h.Unfit = "a savepoint is being taken"
 	}
 	return h
+}
+
+// MidChange reports whether its operator is in the middle of a change, and another
+// one would be a second restart.
+func (r Resource) MidChange() bool {
+	if r.Kind != FlinkDeploymentKind {
+		return false
+	}
+	state := r.status("lifecycleState")
+	return r.Generation > r.observedGeneration() || state == flinkUpgrading || state == flinkRollingBack
 }
 
 func (r Resource) observedGeneration() int64 {

@@ -33,6 +33,9 @@ func (p *planner) gate(r deploy.Resource) string {
 	if h.Idle || first || h.Fresh {
 		return ""
 	}
+	if p.starved(r) {
+		return p.stateless(r)
+	}
 	return cmp.Or(h.Failed, h.Unfit, h.Rolling, p.stateless(r))
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/retry"
 
+	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -114,4 +116,54 @@ func (s *site) change(t *testing.T, gvr schema.GroupVersionResource, name, by st
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// flinkConfiguration is the session cluster's.
+func (s *site) flinkConfiguration(t *testing.T) map[string]string {
+	t.Helper()
+	conf, _, err := unstructured.NestedStringMap(s.get(t, flinkGVR, "session").Object, "spec", "flinkConfiguration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conf
+}
+
+// create makes an object in the site's namespace.
+func (s *site) create(t *testing.T, gvr schema.GroupVersionResource, u *unstructured.Unstructured) {
+	t.Helper()
+	if _, err := s.Dynamic.Resource(gvr).Namespace(s.namespace).Create(t.Context(), u, metav1.CreateOptions{FieldManager: "somebody"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// truststoreOf is the Secret that the volume "truststore" of a resource names.
+func (s *site) truststoreOf(t *testing.T, gvr schema.GroupVersionResource, name string) string {
+	t.Helper()
+	fields := []string{"spec", "podTemplate", "spec", "volumes"}
+	if gvr == epGVR {
+		fields = []string{"spec", "authoring", "template", "pod", "spec", "volumes"}
+	}
+	volumes, _, _ := unstructured.NestedSlice(s.get(t, gvr, name).Object, fields...)
+	for _, v := range volumes {
+		if m, _ := v.(map[string]any); m["name"] == "truststore" {
+			secret, _, _ := unstructured.NestedString(m, "secret", "secretName")
+			return secret
+		}
+	}
+	return ""
+}
+
+// testCA is the certificate of a CA of somebody else's.
+func testCA(t *testing.T, name string) string {
+	t.Helper()
+	key, err := pki.GenerateKey(pki.KeySpec{Algorithm: pki.ECDSA, Size: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	cert, err := pki.NewRoot(pki.RootRequest{Subject: pki.Subject{CommonName: name}, Key: key, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(5, 0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pki.EncodeCertificates(cert))
 }
