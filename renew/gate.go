@@ -72,7 +72,7 @@ func (p *planner) holding() map[string]string {
 	for _, a := range p.plan.Actions {
 		if w, ok := a.(*Rewire); ok {
 			why := p.state.Held[w.Resource.String()]
-			if why == "" && w.Restarts != "" {
+			if why == "" && w.Restarts != "" && !p.bringsBack(w) {
 				why = p.gate(w.Resource)
 			}
 			if why != "" && out[w.Resource.String()] == "" {
