@@ -24,12 +24,13 @@ import (
 type proxy struct {
 	url string
 
-	mutex    sync.Mutex
-	writes   int                            // of Secrets and resources, so far
-	before   func(write) int                // an HTTP status to answer with in place of the API server; 0: let it pass
-	happened <-chan struct{}                // see atWrite
-	after    func(write)                    // once the API server has done it, before flowcert knows
-	shift    func(date time.Time) time.Time // of the API server's clock
+	mutex     sync.Mutex
+	writes    int                            // of Secrets and resources, so far
+	before    func(write) int                // an HTTP status to answer with in place of the API server; 0: let it pass
+	conflicts int                            // of the lease, still to come
+	happened  <-chan struct{}                // see atWrite
+	after     func(write)                    // once the API server has done it, before flowcert knows
+	shift     func(date time.Time) time.Time // of the API server's clock
 }
 
 // write is a request of flowcert's that makes, changes or removes a Secret or a resource.
@@ -59,6 +60,10 @@ func (s *site) throughProxy(t *testing.T, config *rest.Config) *proxy {
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/leases/") && r.Method == http.MethodPut && p.leaseConflicts() {
+			refuse(w, http.StatusConflict)
+			return
+		}
 		if !isWrite(r) {
 			forward.ServeHTTP(w, r)
 			return
@@ -130,6 +135,20 @@ func (p *proxy) written() int {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return p.writes
+}
+
+func (p *proxy) leaseConflicts() bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.conflicts--
+	return p.conflicts >= 0
+}
+
+// conflictsLeft are those of the lease that are still to come; negative: there were more requests.
+func (p *proxy) conflictsLeft() int {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.conflicts
 }
 
 // wait waits for what atWrite announced.

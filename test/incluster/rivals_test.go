@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/flowcert/flowcert/secrets"
@@ -153,12 +152,20 @@ func TestOneResourceRefusesEveryChange(t *testing.T) {
 	s.endedWell(t, d, plain)
 }
 
-func (s *site) leaseHolder(t *testing.T) string {
-	t.Helper()
-	u, err := s.Dynamic.Resource(leaseGVR).Namespace(s.namespace).Get(t.Context(), "flowcert", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
+// Somebody who touches the lease in between does not take it away.
+func TestAConflictOnTheLease(t *testing.T) {
+	t.Parallel()
+	s, d := running(t, plain, config)
+	s.settled(t, d)
+	p := s.throughProxy(t, s.Config)
+	run := s.start(t)
+	eventually(t, "it is ready", func() bool { code, _ := run.page(t, "/readyz"); return code == 200 })
+	p.set(func(p *proxy) { p.conflicts = 2 })
+	eventually(t, "the lease was renewed after the conflicts", func() bool { return p.conflictsLeft() < 0 })
+	s.eventuallyPlanned(t)
+	run.terminate(t)
+	if strings.Contains(run.output(), "lease was lost") {
+		t.Error("the lease was given up")
 	}
-	holder, _, _ := unstructured.NestedString(u.Object, "spec", "holderIdentity")
-	return holder
+	s.endedWell(t, d, plain)
 }
