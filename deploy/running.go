@@ -264,6 +264,16 @@ func flinkHealth(r Resource) Health {
 	return h
 }
 
+// MidChange reports whether its operator is in the middle of a change, and another
+// one would be a second restart.
+func (r Resource) MidChange() bool {
+	if r.Kind != FlinkDeploymentKind {
+		return false
+	}
+	state := r.status("lifecycleState")
+	return r.Generation > r.observedGeneration() || state == flinkUpgrading || state == flinkRollingBack
+}
+
 func (r Resource) observedGeneration() int64 {
 	switch n := r.Status["observedGeneration"].(type) {
 	case int64:

@@ -84,6 +84,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 	for _, v := range s.versions {
 		slices.SortFunc(v, newestFirst)
 	}
+	s.nameVersions()
 	s.compromised = s.anyCompromised()
 	if s.live() {
 		s.asked = askWebhooks(ctx, s.webhooks)
@@ -100,6 +101,23 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 		}
 	}
 	return s, nil
+}
+
+// nameVersions tells every resource of a cluster which versions are flowcert's: its
+// record may be of another time than its specification.
+func (s *State) nameVersions() {
+	if !s.live() {
+		return
+	}
+	names := map[string][]string{}
+	for ref, secret := range s.Secrets {
+		if secret.Ours() && slices.Contains(versionRoles, secret.Role()) {
+			names[ref.Namespace] = append(names[ref.Namespace], ref.Name)
+		}
+	}
+	for i, r := range s.resources {
+		s.resources[i].Versions = slices.Sorted(slices.Values(names[r.Namespace]))
+	}
 }
 
 func newestFirst(a, b *secrets.Secret) int {

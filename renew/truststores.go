@@ -116,6 +116,10 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	v, actions := p.trust(w)
 	p.plan.Actions = append(p.plan.Actions, actions...)
 	if v == nil {
+		// A restart would load what nobody knows.
+		for _, m := range mounts {
+			p.fault(m.target, fmt.Errorf("its truststore %s is not flowcert's", t.Name), "see truststore/"+namespace+"/"+t.Name)
+		}
 		return
 	}
 	for _, m := range mounts {
