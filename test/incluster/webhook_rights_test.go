@@ -80,7 +80,7 @@ func TestWebhookRights(t *testing.T) {
 	s.Apply(t, s.namespace, s.expand(webhookClusterRole))
 	w.follow(t)
 	s.must(t, 3, "apply") // for the FlinkDeployment
-	if err := s.create(); err != nil {
+	if err := s.askForAnother(); err != nil {
 		t.Fatal(err)
 	}
 	s.Apply(t, s.namespace, s.expand(plain))
@@ -93,7 +93,7 @@ func TestWebhookRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the caBundle is back", func() bool { return len(w.bundle(t, mutatingGVR)) > 0 })
-	if err := s.create(); err != nil {
+	if err := s.askForAnother(); err != nil {
 		t.Error(err)
 	}
 }
@@ -120,12 +120,12 @@ func TestWebhookFromOutside(t *testing.T) {
 	if r := s.must(t, 0, "apply"); !strings.Contains(r.stderr, "cannot be reached from here, so that what it serves is not compared; the API server accepts it") {
 		t.Errorf("the apply: %s", r)
 	}
-	if err := s.create(); err != nil {
+	if err := s.askForAnother(); err != nil {
 		t.Fatal(err)
 	}
 	s.must(t, 3, "verify") // what is served is not known
 	w.pretend(t)
-	eventually(t, "the API server refuses", func() bool { return s.create() != nil })
+	eventually(t, "the API server refuses", func() bool { return s.askForAnother() != nil })
 	s.must(t, 0, "renew", "flinkDeployment/"+s.namespace+"/session")
 	if r := s.must(t, 3, "plan"); !strings.Contains(r.stdout, "cannot be called: ") || !strings.Contains(r.stdout, "failed to verify certificate: x509: ") || strings.Contains(r.stdout, "edit flinkDeployment") {
 		t.Errorf("the plan: %s", r)
@@ -151,8 +151,8 @@ func TestWebhookBroken(t *testing.T) {
 	good := w.serves
 	w.mutex.Unlock()
 	w.pretend(t)
-	eventually(t, "the API server refuses", func() bool { return s.create() != nil })
-	if err := s.create(); err == nil || !strings.Contains(err.Error(), "x509: certificate signed by unknown authority") {
+	eventually(t, "the API server refuses", func() bool { return s.askForAnother() != nil })
+	if err := s.askForAnother(); err == nil || !strings.Contains(err.Error(), "x509: certificate signed by unknown authority") {
 		t.Errorf("the API server refuses for another reason: %v", err)
 	}
 	s.must(t, 0, "renew", "flinkDeployment/"+s.namespace+"/session")

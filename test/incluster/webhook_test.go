@@ -263,8 +263,8 @@ func (w *webhook) bundle(t *testing.T, gvr schema.GroupVersionResource) []byte {
 	return out
 }
 
-// create asks the API server for another FlinkDeployment, which is called on the webhooks and then not made.
-func (s *site) create() error {
+// askForAnother asks the API server for another FlinkDeployment, which is called on the webhooks and then not made.
+func (s *site) askForAnother() error {
 	u := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "flink.apache.org/v1beta1", "kind": "FlinkDeployment", "metadata": map[string]any{"name": "another", "namespace": s.namespace},
 		"spec": map[string]any{"image": "flink:1.20", "flinkVersion": "v1_20", "serviceAccount": "flink"},
@@ -284,7 +284,7 @@ func (s *site) creating(t *testing.T, what string) (enough func()) {
 	go func() {
 		defer close(done)
 		for {
-			if err := s.create(); err != nil {
+			if err := s.askForAnother(); err != nil {
 				failed = append(failed, err)
 			}
 			made++
@@ -314,14 +314,14 @@ func TestWebhook(t *testing.T) {
 	s.write(t, "flowcert.yaml", webhookConfig)
 	s.Apply(t, s.namespace, s.expand(plain))
 	w := newWebhook(t, s, webhookConfigurations)
-	if err := s.create(); err == nil {
+	if err := s.askForAnother(); err == nil {
 		t.Fatal("the API server does not ask the webhook")
 	}
 
 	// The server listens when it has its certificate, and Flink is wired when it listens.
 	w.follow(t)
 	t.Log(s.must(t, 0, "apply"))
-	if err := s.create(); err != nil {
+	if err := s.askForAnother(); err != nil {
 		t.Fatal(err)
 	}
 	if w.called() < 4 { // flowcert's change of the session cluster, and the one above
@@ -372,7 +372,7 @@ func TestWebhook(t *testing.T) {
 	if err != nil || len(u.GetAnnotations()) > 0 {
 		t.Errorf("revert left annotations: %v, %v", u.GetAnnotations(), err)
 	}
-	if err := s.create(); err == nil {
+	if err := s.askForAnother(); err == nil {
 		t.Error("the API server takes a FlinkDeployment although it cannot verify the webhook")
 	}
 }
