@@ -50,7 +50,6 @@ var (
 	epGVR      = schema.GroupVersionResource{Group: "events.ibm.com", Version: "v1beta1", Resource: "eventprocessings"}
 	podGVR     = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	bindingGVR = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"}
-	accountGVR = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 	eventGVR   = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
 	leaseGVR   = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 	flinkGVR   = schema.GroupVersionResource{Group: "flink.apache.org", Version: "v1beta1", Resource: "flinkdeployments"}
