@@ -26,13 +26,14 @@ const module = "github.com/flowcert/flowcert"
 // one way: pure packages at the bottom, the command on top.
 var imports = map[string][]string{
 	"backup":       {},
+	"parallel":     {},
 	"pki":          {},
 	"yamledit":     {},
 	"truststore":   {"pki"},
 	"config":       {"pki", "truststore"},
 	"deploy":       {"yamledit"},
-	"secrets":      {"deploy", "pki", "truststore", "yamledit"},
-	"renew":        {"config", "deploy", "pki", "secrets", "truststore", "yamledit"},
+	"secrets":      {"deploy", "parallel", "pki", "truststore", "yamledit"},
+	"renew":        {"config", "deploy", "parallel", "pki", "secrets", "truststore", "yamledit"},
 	"kube":         {"config", "deploy", "secrets", "yamledit"},
 	"install":      {"yamledit"},
 	"daemon":       {"config", "deploy", "renew"},
@@ -41,7 +42,7 @@ var imports = map[string][]string{
 
 // pure packages take bytes and times: they read no file, ask no clock and open
 // no connection. What they may import of the standard library is anything else.
-var pure = map[string]bool{"backup": true, "pki": true, "yamledit": true, "truststore": true, "deploy": true, "install": true}
+var pure = map[string]bool{"backup": true, "parallel": true, "pki": true, "yamledit": true, "truststore": true, "deploy": true, "install": true}
 
 // listed is what go list says of a package.
 type listed struct {

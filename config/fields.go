@@ -257,7 +257,7 @@ func parseFormat(s string) (truststore.Format, error) {
 func (d *decoder) flinkOperator(f *FlinkOperator) reader {
 	return d.entry(&f.Line,
 		may("namespace", d.text(&f.Namespace).like(label), "Namespace of the Flink Kubernetes operator. Default: found in a cluster; a directory needs it."),
-		may("webhook", d.boolean(&f.Webhook), "Makes the certificate of the operator's webhook too (webhook-server-cert). Leave that to OLM where it installed the operator."),
+		may("webhook", d.boolean(&f.Webhook), "Makes the certificate of the operator's webhook too (webhook-server-cert), and sets the caBundle of its two webhook configurations. Leave that to OLM where it installed the operator."),
 	)
 }
 

@@ -116,11 +116,20 @@ func (c *Config) Secrets() []Ref {
 		out = append(out, Ref{cert.Namespace, cert.SecretName})
 	}
 	if o := c.FlinkOperator; o != nil && o.Namespace != "" {
-		for _, name := range OperatorSecrets() {
+		for _, name := range o.Secrets() {
 			out = append(out, Ref{o.Namespace, name})
 		}
 	}
 	return out
+}
+
+// Secrets are the names of those that the Flink operator's pods read, and that
+// flowcert writes: with Webhook the webhook's too. Nil stands for no such section.
+func (o *FlinkOperator) Secrets() []string {
+	if o == nil || !o.Webhook {
+		return OperatorSecrets()
+	}
+	return append(OperatorSecrets(), WebhookCertSecret, WebhookPasswordSecret)
 }
 
 // OperatorSecrets are those that the Flink operator's deployment reads by these names
@@ -131,6 +140,14 @@ func OperatorSecrets() []string { return []string{OperatorCertSecret, OperatorPa
 const (
 	OperatorCertSecret     = "flink-operator-cert"
 	OperatorPasswordSecret = "operator-certificate-password"
+)
+
+// The Secrets of the Flink operator's webhook: its certificate with the key store
+// that it loads, and that store's password (Flink Kubernetes Operator, Helm chart,
+// templates controller/deployment.yaml and webhook/secret.yaml).
+const (
+	WebhookCertSecret     = "webhook-server-cert"
+	WebhookPasswordSecret = "flink-operator-webhook-secret"
 )
 
 // FlinkKey is the kind of key for Flink's leaves: the default where that is RSA, else

@@ -106,11 +106,7 @@ func (w *writers) readFlinkOperator() {
 	if f == nil || f.Namespace == "" {
 		return
 	}
-	names := []string{"flink-operator-cert", "operator-certificate-password"}
-	if f.Webhook {
-		names = append(names, "webhook-server-cert", "flink-operator-webhook-secret")
-	}
-	for _, name := range names {
+	for _, name := range f.Secrets() {
 		w.own(f.Namespace, name, "flinkOperator")
 	}
 }

@@ -156,6 +156,9 @@ func (w *worker) eventOn(ctx context.Context, state *renew.State, target string,
 // event is best effort: nobody shall wait for a certificate because a message did
 // not arrive.
 func (w *worker) event(ctx context.Context, r deploy.Resource, warns bool, reason, action, note string) {
+	if r.Namespace == "" {
+		return // it would be written beside other people's
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := w.store.Event(ctx, r, warns, reason, action, note); err != nil {

@@ -69,6 +69,9 @@ type Resource struct {
 	// Writers are its field managers, flowcert and those of subresources left aside,
 	// newest first.
 	Writers []Writer
+	// Versions are the names of flowcert's versions in its namespace: whichever of
+	// them stands in a field of flowcert's, flowcert may change it.
+	Versions []string
 	// Absent: it is configured and does not exist yet.
 	Absent bool
 }
@@ -83,10 +86,14 @@ type Writer struct {
 func (r Resource) String() string { return Target(r.Kind, r.Namespace, r.Name) }
 
 // Target names a thing as commands take it: kind/namespace/name with the kind's
-// first letter in lower case.
+// first letter in lower case; kind/name of what lives in no namespace.
 func Target(kind, namespace, name string) string {
 	first := min(1, len(kind))
-	return strings.ToLower(kind[:first]) + kind[first:] + "/" + namespace + "/" + name
+	kind = strings.ToLower(kind[:first]) + kind[first:]
+	if namespace == "" {
+		return kind + "/" + name
+	}
+	return kind + "/" + namespace + "/" + name
 }
 
 // Paused reports whether the resource asks to be left alone.

@@ -33,6 +33,9 @@ type Result struct {
 	Conflicts []Conflict
 	// Claims are values of somebody else's that are taken over.
 	Claims []Claim
+	// Theirs: what flowcert wrote was changed by somebody else, and the edits put it
+	// right; of webhook configurations.
+	Theirs bool
 	// Notices are worth a person's attention and change nothing.
 	Notices []string
 }

@@ -56,7 +56,7 @@ func readLedger(r Resource) (ledger, error) {
 			}
 		}
 	}
-	return l, nil
+	return l.caughtUp(r), nil
 }
 
 // wrote reports whether current, which stands at p, is what flowcert wrote

@@ -41,35 +41,33 @@ func rewrite(r Resource, edits []yamledit.Edit, claims []Claim) ([]byte, error) 
 			return nil, err
 		}
 	}
-	source, undos, err := yamledit.Apply(r.Source, all)
-	if err != nil {
-		return nil, err
-	}
-	if w.after, err = yamledit.ApplyObject(w.before, edits); err != nil {
-		return nil, err
-	}
-	if own := len(all) - len(edits); own > 0 {
-		w.record, undos = pass{}.entries(all[:own], undos[:own]), undos[own:]
-	}
-	for _, c := range claims {
-		w.record = append(w.record, c.entry())
-	}
-	return withRecord(source, w, w.entries(edits, undos))
+	return yamledit.ApplyRecorded(r.Source, all, func(source []byte, undos []yamledit.Undo) (yamledit.Edit, error) {
+		if w.after, err = yamledit.ApplyObject(w.before, edits); err != nil {
+			return yamledit.Edit{}, err
+		}
+		if own := len(all) - len(edits); own > 0 {
+			w.record, undos = pass{}.entries(all[:own], undos[:own]), undos[own:]
+		}
+		for _, c := range claims {
+			w.record = append(w.record, c.entry())
+		}
+		return w.recording(w.entries(edits, undos), source)
+	})
 }
 
-func withRecord(source []byte, w pass, fresh ledger) ([]byte, error) {
+// recording is the edit that writes the record into its annotation.
+func (w pass) recording(fresh ledger, source []byte) (yamledit.Edit, error) {
 	record, err := w.joinedTo(fresh, source)
 	if err != nil {
-		return nil, err
+		return yamledit.Edit{}, err
 	}
 	var text strings.Builder
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false) // placeholders stay readable
 	if err := enc.Encode(record); err != nil {
-		return nil, err
+		return yamledit.Edit{}, err
 	}
-	source, _, err = yamledit.Apply(source, writeAnnotation(strings.TrimSuffix(text.String(), "\n")))
-	return source, err
+	return writeAnnotation(strings.TrimSuffix(text.String(), "\n"))[0], nil
 }
 
 // joinedTo is the record with the fresh entries: folded where that takes the edits

@@ -9,6 +9,7 @@ import (
 // Pod is a pod, as far as flowcert looks at it.
 type Pod struct {
 	Namespace, Name string
+	UID             string
 	Labels          map[string]string
 	// Started is when the kubelet took it; zero before that.
 	Started time.Time
@@ -135,7 +136,7 @@ func notReached(r Resource, run Running, ours map[string]time.Time) string {
 			}
 		}
 	}
-	return unready(run.Pods)
+	return Unready(run.Pods)
 }
 
 func mounted(run Running, secret string) bool {
@@ -154,7 +155,9 @@ func startedBefore(pods []Pod, made time.Time) string {
 	return ""
 }
 
-func unready(pods []Pod) string {
+// Unready names a pod that does not answer yet, or will not for long; empty: there
+// is none.
+func Unready(pods []Pod) string {
 	for _, p := range pods {
 		switch {
 		case p.Leaving:
@@ -207,12 +210,14 @@ func eventProcessingHealth(r Resource, run Running) Health {
 // States of a FlinkDeployment (Apache Flink Kubernetes Operator documentation,
 // "Custom Resource Reference").
 const (
-	flinkStable     = "STABLE"
-	flinkRolledBack = "ROLLED_BACK"
-	flinkSuspended  = "SUSPENDED"
-	flinkFailed     = "FAILED"
-	flinkReady      = "READY"
-	flinkRunning    = "RUNNING"
+	flinkStable      = "STABLE"
+	flinkUpgrading   = "UPGRADING"
+	flinkRollingBack = "ROLLING_BACK"
+	flinkRolledBack  = "ROLLED_BACK"
+	flinkSuspended   = "SUSPENDED"
+	flinkFailed      = "FAILED"
+	flinkReady       = "READY"
+	flinkRunning     = "RUNNING"
 )
 
 // flinkHealth judges by the operator's status. observedGeneration is set when an
@@ -259,6 +264,16 @@ func flinkHealth(r Resource) Health {
 	return h
 }
 
+// MidChange reports whether its operator is in the middle of a change, and another
+// one would be a second restart.
+func (r Resource) MidChange() bool {
+	if r.Kind != FlinkDeploymentKind {
+		return false
+	}
+	state := r.status("lifecycleState")
+	return r.Generation > r.observedGeneration() || state == flinkUpgrading || state == flinkRollingBack
+}
+
 func (r Resource) observedGeneration() int64 {
 	switch n := r.Status["observedGeneration"].(type) {
 	case int64:
@@ -300,4 +315,19 @@ func orNone(s string) string {
 		return "not known yet"
 	}
 	return s
+}
+
+// InUpgrade says why the operator of a FlinkDeployment must not be stopped now: it
+// is in the middle of a change, or has one to begin. Empty: it is not.
+func InUpgrade(r Resource) string {
+	if r.Kind != FlinkDeploymentKind || r.Absent {
+		return ""
+	}
+	switch state := r.status("lifecycleState"); {
+	case state == flinkUpgrading, state == flinkRollingBack:
+		return "its lifecycle state is " + state
+	case len(r.Status) > 0 && r.Generation > r.observedGeneration():
+		return "its operator has not seen the last change"
+	}
+	return ""
 }

@@ -24,6 +24,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/transport"
+
+	"github.com/flowcert/flowcert/deploy"
 )
 
 // Options say which cluster, and as whom.
@@ -137,5 +139,7 @@ var (
 	leaseResource           = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 	eventProcessingResource = schema.GroupVersionResource{Group: "events.ibm.com", Version: "v1beta1", Resource: "eventprocessings"}
 	flinkDeploymentResource = schema.GroupVersionResource{Group: "flink.apache.org", Version: "v1beta1", Resource: "flinkdeployments"}
+	validatingResource      = schema.GroupVersionResource{Group: deploy.AdmissionGroup, Version: "v1", Resource: "validatingwebhookconfigurations"}
+	mutatingResource        = schema.GroupVersionResource{Group: deploy.AdmissionGroup, Version: "v1", Resource: "mutatingwebhookconfigurations"}
 	ingressConfigResource   = schema.GroupVersionResource{Group: "config.openshift.io", Version: "v1", Resource: "ingresses"}
 )

@@ -13,10 +13,13 @@ import (
 )
 
 // resourceFrom makes of an object what deploy works on: its text is its names,
-// labels, annotations and specification; the rest is the operator's and the API
+// labels, annotations and specification, or webhooks; the rest is the operator's and the API
 // server's.
 func resourceFrom(u *unstructured.Unstructured) (deploy.Resource, error) {
-	meta := map[string]any{"name": u.GetName(), "namespace": u.GetNamespace()}
+	meta := map[string]any{"name": u.GetName()}
+	if ns := u.GetNamespace(); ns != "" {
+		meta["namespace"] = ns
+	}
 	if a := u.GetAnnotations(); len(a) > 0 {
 		meta["annotations"] = plain(a)
 	}
@@ -24,8 +27,10 @@ func resourceFrom(u *unstructured.Unstructured) (deploy.Resource, error) {
 		meta["labels"] = plain(l)
 	}
 	obj := map[string]any{"apiVersion": u.GetAPIVersion(), "kind": u.GetKind(), "metadata": meta}
-	if spec, ok := u.Object["spec"]; ok {
-		obj["spec"] = spec
+	for _, field := range []string{"spec", "webhooks"} {
+		if v, ok := u.Object[field]; ok {
+			obj[field] = v
+		}
 	}
 	source, err := yamledit.Encode(obj)
 	if err == nil {
@@ -71,7 +76,7 @@ func podFrom(u *unstructured.Unstructured) deploy.Pod {
 	at, _ := time.Parse(time.RFC3339, started) // zero: no kubelet has it yet
 	spec, _, _ := unstructured.NestedFieldNoCopy(u.Object, "spec")
 	return deploy.Pod{
-		Namespace: u.GetNamespace(), Name: u.GetName(), Labels: u.GetLabels(), Started: at,
+		Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()), Labels: u.GetLabels(), Started: at,
 		Ready: condition(u, "Ready"), Leaving: u.GetDeletionTimestamp() != nil,
 		Finished: phase == "Succeeded" || phase == "Failed", Secrets: mountedSecrets(spec),
 	}

@@ -75,6 +75,9 @@ func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 	if snap.Live.ClusterAPI, err = s.clusterAPI(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.readWebhooks(ctx, snap); err != nil {
+		return nil, err
+	}
 	snap.Live.Ahead = time.Duration(s.client.clock.ahead.Load())
 	return snap, nil
 }
@@ -267,7 +270,7 @@ func (s *Store) named(snap *secrets.Snapshot) []secrets.Ref {
 		}
 	}
 	if ns := snap.Live.OperatorNamespace; ns != "" {
-		for _, name := range config.OperatorSecrets() {
+		for _, name := range s.cfg.FlinkOperator.Secrets() {
 			set[secrets.Ref{Namespace: ns, Name: name}] = true
 		}
 	}

@@ -9,8 +9,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
 
 	"github.com/flowcert/flowcert/secrets"
 )
@@ -29,6 +31,9 @@ func (s *Store) Watch(ctx context.Context, changed func()) {
 		for _, gvr := range kinds {
 			all.Go(func() { s.watch(ctx, gvr, ns, changed) })
 		}
+	}
+	for _, r := range s.webhooksToWatch() {
+		all.Go(func() { s.watchAll(ctx, s.client.metadata.Resource(resourceOf(r)), resourceOf(r), r.Name, changed) })
 	}
 	all.Wait()
 }
@@ -51,13 +56,18 @@ const (
 )
 
 func (s *Store) watch(ctx context.Context, gvr schema.GroupVersionResource, ns string, changed func()) {
+	s.watchAll(ctx, s.client.metadata.Resource(gvr).Namespace(ns), gvr, "", changed)
+}
+
+// watchAll watches until the context ends; one name alone where it is not empty.
+func (s *Store) watchAll(ctx context.Context, from metadata.ResourceInterface, gvr schema.GroupVersionResource, name string, changed func()) {
 	last := "" // resource version up to which everything was seen
 	for pause := time.Duration(0); ; {
 		if !sleepFor(ctx, pause) && ctx.Err() != nil {
 			return
 		}
 		began := time.Now()
-		err := s.watchOnce(ctx, gvr, ns, &last, changed)
+		err := s.watchOnce(ctx, from, gvr, name, &last, changed)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -75,11 +85,14 @@ func (s *Store) watch(ctx context.Context, gvr schema.GroupVersionResource, ns s
 	}
 }
 
-func (s *Store) watchOnce(ctx context.Context, gvr schema.GroupVersionResource, ns string, last *string, changed func()) error {
+func (s *Store) watchOnce(ctx context.Context, from metadata.ResourceInterface, gvr schema.GroupVersionResource, name string, last *string, changed func()) error {
 	seconds := int64((watchFor + rand.N(watchFor/4)) / time.Second)
-	w, err := s.client.metadata.Resource(gvr).Namespace(ns).Watch(ctx, metav1.ListOptions{
-		ResourceVersion: *last, AllowWatchBookmarks: true, TimeoutSeconds: &seconds,
-	})
+	options := metav1.ListOptions{ResourceVersion: *last, AllowWatchBookmarks: true, TimeoutSeconds: &seconds}
+	if name != "" {
+		// RBAC permits a name alone only to a watch that asks for no more.
+		options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+	}
+	w, err := from.Watch(ctx, options)
 	if err != nil {
 		return err
 	}

@@ -162,20 +162,24 @@ func (s *Store) remove(ctx context.Context, secret *secrets.Secret) error {
 	return nil
 }
 
-// WriteResource changes the annotations and the specification in one patch, if
-// the resource is still what was read.
+// WriteResource changes the annotations and the specification, or the webhooks of
+// a webhook configuration, in one patch, if the resource is still what was read.
 func (s *Store) WriteResource(ctx context.Context, r deploy.Resource, source []byte) error {
 	obj, err := yamledit.Decode(source)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r, err)
 	}
 	meta, _ := obj["metadata"].(map[string]any)
+	change := operation{"add", "/spec", orEmpty(obj["spec"])}
+	if isWebhooks(r) {
+		change = operation{"add", "/webhooks", obj["webhooks"]}
+	}
 	patch, err := json.Marshal([]operation{
 		{"test", "/metadata/uid", r.UID},
 		// The API server compares it with what is there and answers with a conflict.
 		{"replace", "/metadata/resourceVersion", r.ResourceVersion},
 		{"add", "/metadata/annotations", orEmpty(meta["annotations"])},
-		{"add", "/spec", orEmpty(obj["spec"])},
+		change,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", r, err)
@@ -184,7 +188,7 @@ func (s *Store) WriteResource(ctx context.Context, r deploy.Resource, source []b
 	defer cancel()
 	_, err = s.client.dynamic.Resource(resourceOf(r)).Namespace(r.Namespace).Patch(ctx, r.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil {
-		return fmt.Errorf("%s: %w", r, written(err))
+		return s.webhookRefusal(r, fmt.Errorf("%s: %w", r, written(err)))
 	}
 	return nil
 }
@@ -204,8 +208,13 @@ func orEmpty(v any) any {
 }
 
 func resourceOf(r deploy.Resource) schema.GroupVersionResource {
-	if r.Kind == deploy.FlinkDeploymentKind {
+	switch r.Kind {
+	case deploy.FlinkDeploymentKind:
 		return flinkDeploymentResource
+	case deploy.ValidatingKind:
+		return validatingResource
+	case deploy.MutatingKind:
+		return mutatingResource
 	}
 	return eventProcessingResource
 }

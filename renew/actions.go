@@ -147,7 +147,12 @@ func (a *Forget) Subject() string  { return a.Secret.Target() }
 
 // Repairs reports whether a rewrite refers to nothing new: the resource was as it
 // should be, and somebody changed it.
-func (a *Rewire) Repairs() bool { return len(a.Claims) == 0 && made(a) }
+func (a *Rewire) Repairs() bool {
+	if w, ok := a.Wiring.(*WebhookWiring); ok {
+		return w.Theirs // another root is no version with a name of its own
+	}
+	return len(a.Claims) == 0 && unmade(a, nil) == nil
+}
 
 // ActionName is an action's kind in one word, for logs and metrics.
 func ActionName(a Action) string {
@@ -164,6 +169,8 @@ func ActionName(a Action) string {
 		return "rewire"
 	case *Forget:
 		return "remove"
+	case *RestartPod:
+		return "restart_pod"
 	}
 	return "adopt"
 }

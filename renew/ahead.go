@@ -2,70 +2,120 @@ package renew
 
 import (
 	"context"
+	"crypto"
+	"runtime"
 
 	"github.com/flowcert/flowcert/secrets"
 )
 
-// ahead are the leaves that are issued in the background, as soon as their key and
-// their issuer are there: a signature with RSA 4096 takes longer than all else that
-// is done for a leaf but its key. Actions still write in their order.
+// ahead is what is made in the background, as soon as what it needs is there:
+// certificates, because a signature with RSA 4096 takes longer than all else that
+// is done for a leaf but its key, and truststores, while these are signed. Actions
+// still write in their order.
 type ahead struct {
-	leaves map[*MakeLeaf]<-chan issuedLeaf
-	made   map[*Version]chan struct{} // closed once the root or the intermediate is there
+	root   *Version                   // that the plan makes; nil: it makes none
+	signs  map[*Version]chan struct{} // closed once the root or the intermediate can sign
+	issued map[Action]<-chan outcome[secrets.Identity]
+	trust  map[*MakeTrust]<-chan outcome[*secrets.Secret]
+	slots  slots
 }
 
-type issuedLeaf struct {
-	id  secrets.Identity
-	err error
+type outcome[T any] struct {
+	value T
+	err   error
 }
 
-// issueAhead begins. Call done after every action.
-func issueAhead(ctx context.Context, plan *Plan, r *runner) ahead {
-	a := ahead{leaves: map[*MakeLeaf]<-chan issuedLeaf{}, made: map[*Version]chan struct{}{}}
+// slots let as many work at a time as there are processors: what is begun takes
+// memory until it is done.
+type slots chan struct{}
+
+func newSlots() slots { return make(slots, runtime.GOMAXPROCS(0)) }
+
+// take waits for a slot; call the function that it returns to give it back.
+func (s slots) take() (release func()) {
+	s <- struct{}{}
+	return func() { <-s }
+}
+
+// makeAhead begins.
+func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
+	a := &ahead{
+		signs: map[*Version]chan struct{}{}, issued: map[Action]<-chan outcome[secrets.Identity]{},
+		trust: map[*MakeTrust]<-chan outcome[*secrets.Secret]{}, slots: newSlots(),
+	}
 	for _, action := range plan.Actions {
-		if v := signer(action); v != nil {
-			a.made[v] = make(chan struct{})
+		switch action := action.(type) {
+		case *MakeRoot:
+			a.root = action.Version
+			a.signs[action.Version] = make(chan struct{})
+		case *MakeIntermediate:
+			a.signs[action.Version] = make(chan struct{})
 		}
 	}
 	for _, action := range plan.Actions {
-		leaf, ok := action.(*MakeLeaf)
-		if !ok || leaf.Keep != nil {
-			continue
-		}
-		out := make(chan issuedLeaf, 1)
-		a.leaves[leaf] = out
-		go func() {
-			var l issuedLeaf
-			if l.err = a.wait(ctx, leaf.NewRoot, leaf.Issuer); l.err == nil {
-				l.id, l.err = leaf.identity(r)
+		switch action := action.(type) {
+		case *MakeRoot:
+			a.issued[action] = issue(ctx, r, a, action, action.identity)
+		case *MakeIntermediate:
+			a.issued[action] = issue(ctx, r, a, action, action.identity, action.Root)
+		case *MakeLeaf:
+			if action.Keep == nil {
+				a.issued[action] = issue(ctx, r, a, action, action.identity, a.root, action.Issuer)
 			}
-			out <- l
-		}()
+		case *MakeTrust:
+			a.trust[action] = inBackground(func() (*secrets.Secret, error) {
+				if err := a.wait(ctx, a.root); err != nil {
+					return nil, err
+				}
+				defer a.slots.take()()
+				return action.secret(r)
+			})
+		}
 	}
 	return a
 }
 
-// signer is what an action makes that leaves are issued by or verified by.
-func signer(action Action) *Version {
-	switch action := action.(type) {
-	case *MakeRoot:
-		return action.Version
-	case *MakeIntermediate:
-		return action.Version
-	}
-	return nil
+func inBackground[T any](f func() (T, error)) <-chan outcome[T] {
+	out := make(chan outcome[T], 1)
+	go func() {
+		value, err := f()
+		out <- outcome[T]{value, err}
+	}()
+	return out
 }
 
-// wait returns when the versions are there. Those that the plan does not make are
-// there already.
-func (a ahead) wait(ctx context.Context, versions ...*Version) error {
+// issue calls f with the action's key when the versions that it needs can sign.
+func issue(ctx context.Context, r *runner, a *ahead, action Action, f func(*runner, crypto.Signer) (secrets.Identity, error), needs ...*Version) <-chan outcome[secrets.Identity] {
+	return inBackground(func() (id secrets.Identity, err error) {
+		key, err := r.key(action)
+		if err != nil {
+			return id, err
+		}
+		if err := a.wait(ctx, needs...); err != nil {
+			return id, err
+		}
+		defer a.slots.take()()
+		if id, err = f(r, key); err != nil {
+			return id, err
+		}
+		if v := makes(action); a.signs[v] != nil {
+			r.knows(v, id)
+			close(a.signs[v])
+		}
+		return id, nil
+	})
+}
+
+// wait returns when the versions can sign. Those that the plan does not make can
+// already; nil stands for none.
+func (a *ahead) wait(ctx context.Context, versions ...*Version) error {
 	for _, v := range versions {
-		made, ok := a.made[v]
+		signs, ok := a.signs[v]
 		if !ok {
 			continue
 		}
 		select {
-		case <-made:
+		case <-signs:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -73,18 +123,8 @@ func (a ahead) wait(ctx context.Context, versions ...*Version) error {
 	return nil
 }
 
-// done says that an action has run.
-func (a ahead) done(action Action) {
-	if v := signer(action); v != nil {
-		close(a.made[v])
-	}
-}
-
-// leaf is what the action puts into its Secret.
-func (a ahead) leaf(action *MakeLeaf, r *runner) (secrets.Identity, error) {
-	if out, ok := a.leaves[action]; ok {
-		l := <-out
-		return l.id, l.err
-	}
-	return action.identity(r)
+// identity is what an action puts into its Secret.
+func (a *ahead) identity(action Action) (secrets.Identity, error) {
+	id := <-a.issued[action]
+	return id.value, id.err
 }

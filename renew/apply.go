@@ -13,15 +13,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
 
 // Apply runs the plan's actions in order and fills in the versions that they
-// make. Keys are made, and leaves issued, in parallel, ahead of the actions that
-// need them. done is called after each action. Where the plan isolates its targets, an
+// make. What goes into Secrets and resources is made in parallel, ahead of the
+// actions that write it. done is called after each action. Where the plan isolates its targets, an
 // action that fails stops those that need what it makes, and no others. A plan with faults is not for this function: the
 // caller decides what they stop.
 func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done func(Action)) error {
@@ -30,17 +29,24 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}, rewires: rewires(plan), results: map[*Rewire]deploy.Result{}}
-	r.ahead = issueAhead(ctx, plan, r)
+	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}}
+	if err := r.choosePasswords(plan); err != nil {
+		return err
+	}
+	r.ahead = makeAhead(ctx, plan, r)
+	r.rewiring = rewireAhead(plan, r)
 	var errs []error
 	for _, a := range plan.Actions {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		err := a.run(ctx, r)
-		r.ahead.done(a)
+		err := unmade(a, r.ahead.root)
+		if err == nil {
+			err = a.run(ctx, r)
+		}
 		switch {
 		case err == nil:
+			r.rewiring.done(a, r)
 			done(a)
 		case !plan.Isolate:
 			return named(a, err)
@@ -73,6 +79,29 @@ func Failures(err error) []*Failure {
 	}
 	if errors.As(err, &one) {
 		return []*Failure{one}
+	}
+	return nil
+}
+
+// unmade reports what an action needs and an earlier one failed to write: much of
+// it is made ahead, and nothing may trust, or be signed by, what nobody has. root is
+// the root that the plan makes; nil: none.
+func unmade(a Action, root *Version) error {
+	var needs []*Version
+	switch a := a.(type) {
+	case *MakeIntermediate:
+		needs = []*Version{a.Root}
+	case *MakeLeaf:
+		needs = []*Version{a.Issuer, a.NewRoot, a.Shape.passwordFrom}
+	case *MakeTrust:
+		needs = []*Version{a.NewRoot, a.PasswordFrom}
+	case *Rewire:
+		needs = append(a.Wiring.versions(), root)
+	}
+	for _, v := range needs {
+		if v != nil && v.Secret == nil {
+			return fmt.Errorf("%s of %s %w", v.Role, v.Target, errNotMade)
+		}
 	}
 	return nil
 }
@@ -118,11 +147,12 @@ type runner struct {
 	cross *x509.Certificate   // with which the root before it vouches for it
 	root  string              // fingerprint of the newest one
 
-	ahead   ahead
+	ahead     *ahead
+	rewiring  *rewiring
+	passwords map[*Version]string // of the Secrets of their own that the plan makes
+
 	reading sync.Mutex                    // of issuers
-	issuers map[*Version]secrets.Identity // read so far
-	rewires []*Rewire                     // of the plan
-	results map[*Rewire]deploy.Result     // of those made so far
+	issuers map[*Version]secrets.Identity // made or read so far
 }
 
 type keyResult struct {
@@ -189,6 +219,13 @@ func (r *runner) create(ctx context.Context, v *Version, s *secrets.Secret) erro
 	return nil
 }
 
+// knows keeps what will sign: it is not read again.
+func (r *runner) knows(v *Version, id secrets.Identity) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	r.issuers[v] = id
+}
+
 // password opens a Secret that an earlier action made.
 func (v *Version) password() (string, error) {
 	if v.Secret == nil {
@@ -198,69 +235,73 @@ func (v *Version) password() (string, error) {
 }
 
 func (a *MakeRoot) run(ctx context.Context, r *runner) error {
-	key, err := r.key(a)
-	if err != nil {
-		return err
-	}
-	req := a.Request
-	req.Key = key
-	cert, err := pki.NewRoot(req)
+	id, err := r.ahead.identity(a)
 	if err != nil {
 		return err
 	}
 	s := secrets.New(a.Ref, a.Target, a.Role, r.now)
-	id := secrets.Identity{Key: key, Chain: []*x509.Certificate{cert}, Roots: []*x509.Certificate{cert}}
 	if err := s.PutIdentity(id, secrets.DefaultKeys()); err != nil {
 		return err
 	}
 	if a.CrossBy != nil {
+		s.Data[crossKey(a.CrossBy.Secret)] = pki.EncodeCertificates(r.cross)
+	}
+	return r.create(ctx, a.Version, s)
+}
+
+// identity makes the root. From then on the runner has it, and what vouches for it.
+func (a *MakeRoot) identity(r *runner, key crypto.Signer) (secrets.Identity, error) {
+	req := a.Request
+	req.Key = key
+	cert, err := pki.NewRoot(req)
+	if err != nil {
+		return secrets.Identity{}, err
+	}
+	if a.CrossBy != nil {
 		old, _, err := r.issuer(a.CrossBy)
 		if err != nil {
-			return err
+			return secrets.Identity{}, err
 		}
-		cross, err := pki.CrossSign(old, cert, req.NotBefore)
-		if err != nil {
-			return err
+		if r.cross, err = pki.CrossSign(old, cert, req.NotBefore); err != nil {
+			return secrets.Identity{}, err
 		}
-		s.Data[crossKey(a.CrossBy.Secret)] = pki.EncodeCertificates(cross)
-		r.cross = cross
 	}
-	if err := r.create(ctx, a.Version, s); err != nil {
-		return err
-	}
-	// Not before it is written: nothing may trust a root that nobody has.
 	r.roots = append(r.roots, cert)
 	r.root = pki.Fingerprint(cert)
-	return nil
+	return secrets.Identity{Key: key, Chain: []*x509.Certificate{cert}, Roots: []*x509.Certificate{cert}}, nil
 }
 
 func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
-	key, err := r.key(a)
+	id, err := r.ahead.identity(a)
 	if err != nil {
 		return err
 	}
-	root, id, err := r.issuer(a.Root)
-	if err != nil {
-		return err
-	}
-	req := a.Request
-	req.Key = key
-	cert, err := pki.NewIntermediate(root, req)
-	if err != nil {
-		return err
-	}
-	name := secrets.VersionName(a.Prefix, a.For, pki.Fingerprint(cert))
+	name := secrets.VersionName(a.Prefix, a.For, pki.Fingerprint(id.Chain[0]))
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: name}, a.Target, a.Role, r.now)
 	s.Annotations[namespaceAnnotation] = a.For
-	chain := secrets.Identity{Key: key, Chain: append([]*x509.Certificate{cert}, a.Above...), Roots: id.Roots}
-	if err := s.PutIdentity(chain, secrets.DefaultKeys()); err != nil {
+	if err := s.PutIdentity(id, secrets.DefaultKeys()); err != nil {
 		return err
 	}
 	return r.create(ctx, a.Version, s)
 }
 
+func (a *MakeIntermediate) identity(r *runner, key crypto.Signer) (secrets.Identity, error) {
+	root, id, err := r.issuer(a.Root)
+	if err != nil {
+		return secrets.Identity{}, err
+	}
+	req := a.Request
+	req.Key = key
+	cert, err := pki.NewIntermediate(root, req)
+	if err != nil {
+		return secrets.Identity{}, err
+	}
+	return secrets.Identity{Key: key, Chain: append([]*x509.Certificate{cert}, a.Above...), Roots: id.Roots}, nil
+}
+
 // issuer opens the Secret of a root or an intermediate, once a run: it signs
-// many leaves, and RSA keys are checked when they are read.
+// many leaves, and RSA keys are checked when they are read. What the run itself
+// made is known.
 func (r *runner) issuer(v *Version) (pki.Issuer, secrets.Identity, error) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
@@ -285,18 +326,26 @@ func readIssuer(v *Version) (secrets.Identity, error) {
 	return v.Secret.Identity(secrets.DefaultKeys())
 }
 
-func (a *MakePassword) run(ctx context.Context, r *runner) error {
-	value := a.Value
-	if value == "" {
-		generated, err := truststore.Password()
-		if err != nil {
-			return err
+// choosePasswords makes those that lie in a Secret of their own: what they open is
+// made before that Secret is written.
+func (r *runner) choosePasswords(plan *Plan) error {
+	r.passwords = map[*Version]string{}
+	for _, action := range plan.Actions {
+		if a, ok := action.(*MakePassword); ok {
+			password, err := orGenerate(a.Value)
+			if err != nil {
+				return err
+			}
+			r.passwords[a.Version] = password
 		}
-		value = generated
 	}
+	return nil
+}
+
+func (a *MakePassword) run(ctx context.Context, r *runner) error {
 	s := secrets.New(a.Ref, a.Target, a.Role, r.now)
 	s.Immutable = false // people may change it: what it opens is then made anew
-	s.Data[a.Key] = []byte(value)
+	s.Data[a.Key] = []byte(r.passwords[a.Version])
 	return r.create(ctx, a.Version, s)
 }
 
@@ -312,30 +361,34 @@ func (a *Forget) run(ctx context.Context, r *runner) error {
 }
 
 func (a *MakeTrust) run(ctx context.Context, r *runner) error {
-	entries := a.Entries
-	if a.NewRoot != nil {
-		if a.NewRoot.Secret == nil {
-			return fmt.Errorf("%s of %s %w", a.NewRoot.Role, a.NewRoot.Target, errNotMade)
-		}
-		entries = truststore.Entries(append(slices.Clone(a.Sources), truststore.Source{Name: a.Alias, Certificates: r.roots}))
+	made := <-r.ahead.trust[a]
+	if made.err != nil {
+		return made.err
 	}
-	password, err := a.password()
-	if err != nil {
-		return err
-	}
-	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.name(entries)}, a.Target, a.Role, r.now)
-	s.Annotations[secrets.PasswordAnnotation] = strconv.Itoa(a.PasswordVersion)
-	follow(s, a.Follows)
-	s.Data[secrets.Password] = []byte(password)
-	if err := s.PutTrust(a.Format, entries, password); err != nil {
-		return err
-	}
+	s := made.value
 	if slices.Contains(a.Spoilt, s.Name) {
 		// Its name says what it holds; somebody changed it, and it is put right.
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
 	}
 	return r.create(ctx, a.Version, s)
+}
+
+// secret is the truststore's, to be written.
+func (a *MakeTrust) secret(r *runner) (*secrets.Secret, error) {
+	entries := a.Entries
+	if a.NewRoot != nil {
+		entries = truststore.Entries(append(slices.Clone(a.Sources), truststore.Source{Name: a.Alias, Certificates: r.roots}))
+	}
+	password, err := a.password(r)
+	if err != nil {
+		return nil, err
+	}
+	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.name(entries)}, a.Target, a.Role, r.now)
+	s.Annotations[secrets.PasswordAnnotation] = strconv.Itoa(a.PasswordVersion)
+	follow(s, a.Follows)
+	s.Data[secrets.Password] = []byte(password)
+	return s, s.PutTrust(a.Format, entries, password)
 }
 
 // name is that of a version with this content.
@@ -347,38 +400,18 @@ func (a *MakeTrust) name(entries []truststore.Entry) string {
 	return secrets.VersionName(a.Prefix, public...)
 }
 
-func (a *MakeTrust) password() (string, error) {
-	if a.PasswordFrom != nil {
-		return a.PasswordFrom.password()
+func (a *MakeTrust) password(r *runner) (string, error) {
+	if a.PasswordFrom == nil {
+		return orGenerate(a.Password)
 	}
-	return orGenerate(a.Password)
-}
-
-// edits are those of one rewrite. With it come all others whose versions have
-// been made by now, so that their names are known.
-func (r *runner) edits(a *Rewire) deploy.Result {
-	if _, ok := r.results[a]; !ok {
-		ready := slices.DeleteFunc(slices.Clone(r.rewires), func(w *Rewire) bool {
-			_, have := r.results[w]
-			return have || w != a && !made(w)
-		})
-		results := inParallel(ready, func(w *Rewire) deploy.Result { return w.Wiring.Edits(w.Resource, r.root) })
-		for i, w := range ready {
-			r.results[w] = results[i]
-		}
+	if password, ok := r.passwords[a.PasswordFrom]; ok {
+		return password, nil
 	}
-	return r.results[a]
-}
-
-func made(a *Rewire) bool {
-	return !slices.ContainsFunc(a.Wiring.versions(), func(v *Version) bool { return v != nil && v.Secret == nil })
+	return a.PasswordFrom.password()
 }
 
 func (a *Rewire) run(ctx context.Context, r *runner) error {
-	if !made(a) {
-		return fmt.Errorf("what it is to refer to %w", errNotMade)
-	}
-	result := r.edits(a)
+	result := <-r.rewiring.results[a]
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]
 	}

@@ -167,7 +167,7 @@ func (p *planner) readRoots() bool {
 		return false
 	}
 	for _, s := range slices.Backward(p.state.versions[slot{a.target, secrets.RoleRoot}]) {
-		id, err := s.Identity(secrets.DefaultKeys())
+		id, err := p.once.openIdentity(s, secrets.DefaultKeys())
 		if err == nil && !pki.SameKey(id.Chain[0], id.Key) {
 			err = fmt.Errorf("%s: the key does not belong to the certificate", s.Ref)
 		}

@@ -193,7 +193,7 @@ func notOlder(cfg *config.Config, state *State, r *Restoring) error {
 	if cfg.Authority.Secret != nil {
 		return nil
 	}
-	where, root := wiredElsewhere(state.resources, fingerprints(slices.Concat(roots, rootsIn(r.Missing))))
+	where, root := wiredElsewhere(state.resources, fingerprints(newOpenOnce(), slices.Concat(roots, rootsIn(r.Missing))))
 	if where == "" {
 		return nil
 	}
@@ -220,10 +220,10 @@ func wiredElsewhere(resources []deploy.Resource, known []string) (where, root st
 }
 
 // fingerprints of the roots' own certificates, as RootAnnotation holds them.
-func fingerprints(roots []*secrets.Secret) []string {
+func fingerprints(once *openOnce, roots []*secrets.Secret) []string {
 	var out []string
 	for _, s := range roots {
-		if id, err := s.Identity(secrets.DefaultKeys()); err == nil {
+		if id, err := once.openIdentity(s, secrets.DefaultKeys()); err == nil {
 			out = append(out, pki.Fingerprint(id.Chain[0]))
 		}
 	}

@@ -83,6 +83,9 @@ func (p *planner) edgesToCertificate(c config.Certificate) []Edge {
 // declaredEdges lists the workloads that the configuration names as clients of a
 // server, and that have a truststore of ours to verify it by.
 func (p *planner) declaredEdges(server string) []Edge {
+	if !slices.ContainsFunc(p.cfg.Edges, func(e config.Edge) bool { return e.Server.String() == server }) {
+		return nil // as nearly always: not every workload is to be looked at for every server
+	}
 	return p.truststoreEdges(server, func(config.Truststore) bool { return false })
 }
 
@@ -109,7 +112,7 @@ func (p *planner) truststoreEdges(server string, reaches func(config.Truststore)
 // faces are truststoreFaces, looked for once a pass.
 func (p *planner) faces() []facing {
 	if p.facing == nil {
-		p.facing = p.truststoreFaces()
+		p.facing = append([]facing{}, p.truststoreFaces()...)
 	}
 	return p.facing
 }
@@ -118,21 +121,27 @@ func (p *planner) faces() []facing {
 // what those may still serve.
 func (p *planner) truststoreFaces() []facing {
 	var out []facing
-	add := func(edges []Edge, leaves [][]*x509.Certificate) {
+	add := func(edges []Edge, leaves func() [][]*x509.Certificate) {
+		if len(edges) == 0 {
+			return
+		}
+		chains := leaves()
 		for _, e := range edges {
-			out = append(out, facing{e, leaves})
+			out = append(out, facing{e, chains})
 		}
 	}
 	for _, c := range p.cfg.Certificates {
-		add(p.edgesToCertificate(c), p.certificateLeaves(c))
+		add(p.edgesToCertificate(c), func() [][]*x509.Certificate { return p.certificateLeaves(c) })
 	}
 	for _, job := range p.sortedEventProcessing() {
 		for _, role := range []secrets.Role{secrets.RoleCertificate, secrets.RoleUICertificate} {
-			add(p.declaredEdges(job.target), p.leavesInUse(slot{job.target, role}, job.config.Namespace))
+			add(p.declaredEdges(job.target), func() [][]*x509.Certificate {
+				return p.leavesInUse(slot{job.target, role}, job.config.Namespace)
+			})
 		}
 	}
 	for _, job := range p.sortedFlinks() {
-		add(p.declaredEdges(job.target), p.flinkLeaves(job))
+		add(p.declaredEdges(job.target), func() [][]*x509.Certificate { return p.flinkLeaves(job) })
 	}
 	return out
 }

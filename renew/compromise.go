@@ -193,7 +193,7 @@ func (p *planner) knowsLost(s *secrets.Secret) bool {
 		entries, err := p.trustOf(s)
 		return err == nil && slices.ContainsFunc(secrets.Certificates(entries), a.isLost)
 	case secrets.RoleIntermediate:
-		id, err := s.Identity(secrets.DefaultKeys())
+		id, err := p.once.openIdentity(s, secrets.DefaultKeys())
 		return err == nil && home(id.Chain, a.lost) != nil
 	case secrets.RoleAdopted:
 		content, err := s.Adopted()

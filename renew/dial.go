@@ -22,6 +22,8 @@ type Endpoint struct {
 	Address  string // host:port
 	Protocol config.Protocol
 	Trust    []Trust // every version that a workload refers to
+	// Leaf is what a webhook should present; nil: the server is no webhook.
+	Leaf *x509.Certificate
 }
 
 // endpoints are the servers of every truststore in use.
@@ -73,19 +75,37 @@ const dialsAtOnce = 8
 // its name, as a JVM with each truststore in use would. Each server is asked
 // once, whoever reaches it.
 func (r *Report) Dial(ctx context.Context, now time.Time) {
-	type server struct {
-		address  string
-		protocol config.Protocol
+	var servers []server
+	for _, e := range r.Endpoints {
+		servers = append(servers, server{e.Address, e.Protocol})
 	}
-	type answer struct {
-		chain []*x509.Certificate
-		err   error
+	answers := askAll(ctx, servers)
+	for _, e := range r.Endpoints {
+		r.Checked++
+		a := answers[server{e.Address, e.Protocol}]
+		r.heard(e, a.chain, a.err, now)
 	}
+	r.sort()
+}
+
+// server is whom to dial.
+type server struct {
+	address  string
+	protocol config.Protocol
+}
+
+// answer is what a server answered.
+type answer struct {
+	chain []*x509.Certificate
+	err   error
+}
+
+// askAll dials every server once, some at a time.
+func askAll(ctx context.Context, servers []server) map[server]answer {
 	answers := map[server]*answer{}
 	places := make(chan struct{}, dialsAtOnce)
 	var all sync.WaitGroup
-	for _, e := range r.Endpoints {
-		s := server{e.Address, e.Protocol}
+	for _, s := range servers {
 		if answers[s] != nil {
 			continue
 		}
@@ -98,12 +118,11 @@ func (r *Report) Dial(ctx context.Context, now time.Time) {
 		})
 	}
 	all.Wait()
-	for _, e := range r.Endpoints {
-		r.Checked++
-		a := answers[server{e.Address, e.Protocol}]
-		r.heard(e, a.chain, a.err, now)
+	out := map[server]answer{}
+	for s, a := range answers {
+		out[s] = *a
 	}
-	r.sort()
+	return out
 }
 
 // SkipDial says of every endpoint that it was not asked.
@@ -125,6 +144,9 @@ func (r *Report) heard(e Endpoint, chain []*x509.Certificate, err error, now tim
 		return
 	case len(e.Trust) == 0:
 		r.unknown(e.Target, e.Address+": answers, but there is no truststore yet to verify it with", "run flowcert apply, then verify again")
+		return
+	case e.Leaf != nil:
+		r.heardWebhook(e, chain, now)
 		return
 	}
 	host, _, _ := net.SplitHostPort(e.Address)

@@ -353,13 +353,19 @@ type fixedName struct {
 	read func(*secrets.Secret) (*adoption, error)
 }
 
-// fixedNames lists them: the Flink operator's stores, and certificates.
+// fixedNames lists them: the Flink operator's stores, its webhook's, and
+// certificates.
 func (p *planner) fixedNames() []fixedName {
 	var out []fixedName
 	if ns, ok := p.operatorNamespace(); ok {
 		k := slot{operatorTarget(ns), secrets.RoleOperatorCert}
 		out = append(out, fixedName{k, secrets.Ref{Namespace: ns, Name: config.OperatorCertSecret}, func(s *secrets.Secret) (*adoption, error) {
 			return p.readOperatorStores(k, s)
+		}})
+	}
+	if h := p.webhook; h != nil {
+		out = append(out, fixedName{h.slot(), h.ref(), func(s *secrets.Secret) (*adoption, error) {
+			return pemAdoption(h.slot(), config.WebhookCertSecret, s, secrets.DefaultKeys())
 		}})
 	}
 	for _, c := range p.cfg.Certificates {

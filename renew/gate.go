@@ -33,6 +33,9 @@ func (p *planner) gate(r deploy.Resource) string {
 	if h.Idle || first || h.Fresh {
 		return ""
 	}
+	if p.starved(r) {
+		return p.stateless(r)
+	}
 	return cmp.Or(h.Failed, h.Unfit, h.Rolling, p.stateless(r))
 }
 
@@ -66,10 +69,14 @@ func (p *planner) holding() map[string]string {
 			out[f.Target] = "it has a fault"
 		}
 	}
+	broken := p.webhookBroken()
 	for _, a := range p.plan.Actions {
 		if w, ok := a.(*Rewire); ok {
 			why := p.state.Held[w.Resource.String()]
-			if why == "" && w.Restarts != "" {
+			if w.Resource.Kind == deploy.FlinkDeploymentKind {
+				why = cmp.Or(why, broken)
+			}
+			if why == "" && w.Restarts != "" && !p.bringsBack(w) {
 				why = p.gate(w.Resource)
 			}
 			if why != "" && out[w.Resource.String()] == "" {

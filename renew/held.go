@@ -24,7 +24,7 @@ func (p *planner) held() []held {
 	if p.holds == nil {
 		p.holds = []held{}
 		for _, s := range p.state.versions[slot{p.authority.target, secrets.RoleIntermediate}] {
-			id, err := s.Identity(secrets.DefaultKeys())
+			id, err := p.once.openIdentity(s, secrets.DefaultKeys())
 			p.holds = append(p.holds, held{s, s.Annotations[namespaceAnnotation], id, err})
 		}
 	}

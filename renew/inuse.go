@@ -47,14 +47,26 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 }
 
 // whatNext says what a person can do about a version, or a record, that is still
-// in use.
+// in use. Nil stands for a caBundle, which is in no Secret.
 func (p *planner) whatNext(s *secrets.Secret) string {
+	if s == nil {
+		return p.bundleNext()
+	}
 	if p.state.live() {
 		return cmp.Or(p.state.inTheWay(s), "it goes when nothing uses it any more")
 	}
 	if until, said := p.soaksUntil(s); said {
-		return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
+		return countsUntil(until)
 	}
+	return p.rollOut()
+}
+
+func countsUntil(t time.Time) string {
+	return fmt.Sprintf("it counts as in use until %s (rotation.soak)", t.UTC().Format(time.RFC3339))
+}
+
+// rollOut is what a person has to do who works on a directory.
+func (p *planner) rollOut() string {
 	if p.state.compromise() {
 		return "roll the resources out, then run flowcert apply --deployed"
 	}
@@ -190,7 +202,7 @@ func Deployed(state *State) []*secrets.Secret {
 		if s.Role() == secrets.RoleAdopted && s.Annotations[deployedAnnotation] == "" && state.succeeded(s) {
 			out = append(out, marking(s, deployedAnnotation, state.Now))
 		}
-		if !slices.Contains(versionRoles, s.Role()) || s.Annotations[deployedAnnotation] != "" {
+		if !slices.Contains(versionRoles, s.Role()) && s.Role() != secrets.RoleWebhookCert || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
 		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" && !mountedNowhere(s, references) {

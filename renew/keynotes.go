@@ -57,7 +57,7 @@ func (p *planner) authorityKeys() otherKeys {
 		if i.Target != p.authority.target || s == nil || i.Role == secrets.RoleRoot && i.Name != p.authority.newest.Name() {
 			continue
 		}
-		id, err := s.Identity(secrets.DefaultKeys())
+		id, err := p.once.openIdentity(s, secrets.DefaultKeys())
 		if err == nil && (i.Role == secrets.RoleRoot || p.underNewest(id.Chain[0])) {
 			out.compare(s.Ref.String(), id, p.cfg.Authority.SelfSigned.Key)
 		}

@@ -109,20 +109,20 @@ func (s *State) loadedBy(referenced []string, v *secrets.Secret) string {
 }
 
 // mayBeStale reports whether a reader of a Secret that is updated in place may
-// still have its earlier content: a pod that started before the kubelet can have
-// brought the new one, or, where no pod mounts it, nobody knows.
-func (s *State) mayBeStale(v *secrets.Secret, soak time.Duration) bool {
+// still have what was in it until some time: a pod that started before the kubelet
+// can have brought what came then, or, where no pod mounts it, nobody knows.
+func (s *State) mayBeStale(v *secrets.Secret, since time.Time, soak time.Duration) bool {
 	mounted := false
 	for _, p := range s.Live.Pods {
 		if p.Namespace != v.Namespace || p.Finished || !slices.Contains(p.Secrets, v.Name) {
 			continue
 		}
 		mounted = true
-		if p.Started.Before(v.Created().Add(kubeletDelay)) {
+		if p.Started.Before(since.Add(kubeletDelay)) {
 			return true
 		}
 	}
-	return !mounted && s.Now.Before(v.Created().Add(soak))
+	return !mounted && s.Now.Before(since.Add(soak))
 }
 
 // inTheWay says what still uses a version, in words.

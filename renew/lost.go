@@ -75,7 +75,7 @@ func (p *planner) lostNewer() error {
 	managed := slices.DeleteFunc(slices.Clone(p.state.resources), func(r deploy.Resource) bool {
 		return p.wired[r.String()] == nil && p.flinks[r.String()] == nil
 	})
-	where, root := wiredElsewhere(managed, fingerprints(roots))
+	where, root := wiredElsewhere(managed, fingerprints(p.once, roots))
 	if where == "" {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (p *planner) noteAbsent() {
 			absent = append(absent, ref.String())
 		}
 	}
-	if len(absent) == 0 {
+	if len(absent) == 0 || p.state.live() { // in a cluster the action that makes another says so
 		return
 	}
 	p.notice("the resources refer to Secrets of flowcert's that are not in the directory: %s; new ones would take their place, and what uses them would restart: if secrets/ was left behind when the directory was copied, bring it here first", someOf(absent))

@@ -2,6 +2,7 @@ package renew
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
-	id, err := r.ahead.leaf(a, r)
+	id, err := a.issuedOrKept(r)
 	if err != nil {
 		return err
 	}
@@ -42,6 +43,14 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 		s.Annotations[wishAnnotation] = a.Wish
 	}
 	return r.create(ctx, a.Version, s)
+}
+
+// issuedOrKept is what goes into the Secret.
+func (a *MakeLeaf) issuedOrKept(r *runner) (secrets.Identity, error) {
+	if a.Keep != nil {
+		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: slices.Concat(a.Roots, r.roots)}, nil
+	}
+	return r.ahead.identity(a)
 }
 
 // ourKeys are the data keys that flowcert writes beside a leaf.
@@ -91,20 +100,9 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 	}
 }
 
-// identity is the leaf that goes into the Secret: the one that is kept, or a
-// new one under the issuer.
-func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
-	if a.NewRoot != nil && a.NewRoot.Secret == nil {
-		return secrets.Identity{}, fmt.Errorf("%s of %s %w", a.NewRoot.Role, a.NewRoot.Target, errNotMade)
-	}
+// identity issues the leaf.
+func (a *MakeLeaf) identity(r *runner, key crypto.Signer) (secrets.Identity, error) {
 	roots := slices.Concat(a.Roots, r.roots)
-	if a.Keep != nil {
-		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: roots}, nil
-	}
-	key, err := r.key(a)
-	if err != nil {
-		return secrets.Identity{}, err
-	}
 	if a.CA != nil {
 		return a.signingCA(r, key, roots)
 	}
@@ -178,13 +176,16 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 		if a.Shape.ingress {
 			s.Data[deploy.IngressCA] = s.Data[a.Shape.data.CA]
 		}
-		if len(a.Shape.also) == 0 {
-			return nil
-		}
-		return a.fillStores(s, id, a.Shape.also...)
 	}
-	if a.Shape.onePassword == "" && a.Shape.passwordFrom == nil {
-		return a.fillStores(s, id, a.Shape.format)
+	formats := a.Shape.also
+	if a.Shape.format != "" {
+		formats = []truststore.Format{a.Shape.format}
+	}
+	switch {
+	case len(formats) == 0:
+		return nil
+	case a.Shape.onePassword == "" && a.Shape.passwordFrom == nil:
+		return a.fillStores(s, id, formats...)
 	}
 	password := a.Shape.onePassword
 	if password == "" {
@@ -193,7 +194,12 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 			return err
 		}
 	}
-	return s.PutStores(a.Shape.format, id, password, password)
+	for _, f := range formats {
+		if err := s.PutStores(f, id, password, password); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fillStores writes stores with two passwords, which lie beside them.

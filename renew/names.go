@@ -47,6 +47,9 @@ func (p *planner) collectNames() {
 	if ns, ok := p.operatorNamespace(); ok {
 		p.needNames(ns, []string{operatorName})
 	}
+	if h := p.webhook; h != nil {
+		p.needNames(h.namespace, h.allNames())
+	}
 }
 
 // hostsValid checks the names that people write, so that the message can say

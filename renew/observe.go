@@ -41,6 +41,9 @@ type State struct {
 	Live *secrets.Live
 
 	resources   []deploy.Resource
+	webhooks    []deploy.Resource // webhook configurations
+	asked       map[string]answer // what their servers present, by address; in a cluster
+	admission   admission
 	versions    map[slot][]*secrets.Secret
 	compromised bool // see compromise
 }
@@ -69,7 +72,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 		return nil, err
 	}
 	s := &State{
-		Now: now, Secrets: snap.Secrets, Broken: snap.Broken, resources: snap.Resources, Live: snap.Live,
+		Now: now, Secrets: snap.Secrets, Broken: snap.Broken, resources: snap.Resources, webhooks: snap.Webhooks, Live: snap.Live,
 		Sources: map[SourceKey]Source{}, PublicCAs: map[int]Source{}, versions: map[slot][]*secrets.Secret{},
 	}
 	for _, secret := range snap.Secrets {
@@ -81,7 +84,12 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 	for _, v := range s.versions {
 		slices.SortFunc(v, newestFirst)
 	}
+	s.nameVersions()
 	s.compromised = s.anyCompromised()
+	if s.live() {
+		s.asked = askWebhooks(ctx, s.webhooks)
+		s.admission = s.askAdmission(ctx, store)
+	}
 	for i, t := range cfg.Truststores {
 		for j, source := range t.Sources {
 			if !source.Authority {
@@ -93,6 +101,23 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 		}
 	}
 	return s, nil
+}
+
+// nameVersions tells every resource of a cluster which versions are flowcert's: its
+// record may be of another time than its specification.
+func (s *State) nameVersions() {
+	if !s.live() {
+		return
+	}
+	names := map[string][]string{}
+	for ref, secret := range s.Secrets {
+		if secret.Ours() && slices.Contains(versionRoles, secret.Role()) {
+			names[ref.Namespace] = append(names[ref.Namespace], ref.Name)
+		}
+	}
+	for i, r := range s.resources {
+		s.resources[i].Versions = slices.Sorted(slices.Values(names[r.Namespace]))
+	}
 }
 
 func newestFirst(a, b *secrets.Secret) int {
@@ -238,6 +263,18 @@ func closedError(namespace string, err error) error {
 		Err:  fmt.Errorf("namespace %s cannot be read: %w", namespace, err),
 		Hint: "bind flowcert's Role there (flowcert manifests prints it), or take the namespace out of flowcert.yaml",
 	}
+}
+
+// eventProcessings are the resources of that kind by their target; of two in one
+// place the first.
+func (s *State) eventProcessings() map[string]deploy.Resource {
+	out := map[string]deploy.Resource{}
+	for _, r := range s.resources {
+		if _, ok := out[r.String()]; !ok && r.Kind == deploy.EventProcessingKind {
+			out[r.String()] = r
+		}
+	}
+	return out
 }
 
 func place(r deploy.Resource) string { return fmt.Sprintf("%s:%d", r.File, r.Line) }

@@ -4,16 +4,22 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
 
 // openOnce keeps what a pass has read from Secrets: every edge asks for the stores
 // at its ends anew, and to open one takes as long as to verify a chain. What it
-// returns is not to be changed.
+// returns is not to be changed. It is for several goroutines, see readAhead.
 type openOnce struct {
+	mu     sync.Mutex
 	stores map[onceKey]onceStores
 	trust  map[onceKey]onceTrust
 	known  map[string]*x509.Certificate // by their bytes: the same issuers are beside many leaves
@@ -22,6 +28,7 @@ type openOnce struct {
 // onceKey is a Secret, and how it was opened: another password, another answer.
 type onceKey struct {
 	secret     *secrets.Secret
+	data       deploy.DataKeys // of an identity in PEM
 	format     truststore.Format
 	key, trust string
 }
@@ -36,45 +43,65 @@ type onceTrust struct {
 	err     error
 }
 
-func newOpenOnce() openOnce {
-	return openOnce{stores: map[onceKey]onceStores{}, trust: map[onceKey]onceTrust{}, known: map[string]*x509.Certificate{}}
+func newOpenOnce() *openOnce {
+	return &openOnce{stores: map[onceKey]onceStores{}, trust: map[onceKey]onceTrust{}, known: map[string]*x509.Certificate{}}
+}
+
+// openIdentity is [secrets.Secret.Identity], once a pass: RSA keys are checked
+// whenever they are read.
+func (o *openOnce) openIdentity(s *secrets.Secret, k deploy.DataKeys) (secrets.Identity, error) {
+	return o.open(onceKey{secret: s, data: k}, func() (secrets.Identity, error) { return s.Identity(k) })
 }
 
 // openStores is [secrets.Secret.Stores], once a pass.
-func (o openOnce) openStores(s *secrets.Secret, f truststore.Format, key, trust string) (secrets.Identity, error) {
-	k := onceKey{s, f, key, trust}
+func (o *openOnce) openStores(s *secrets.Secret, f truststore.Format, key, trust string) (secrets.Identity, error) {
+	k := onceKey{secret: s, format: f, key: key, trust: trust}
+	return o.open(k, func() (secrets.Identity, error) { return s.Stores(f, key, trust) })
+}
+
+func (o *openOnce) open(k onceKey, read func() (secrets.Identity, error)) (secrets.Identity, error) {
+	o.mu.Lock()
 	got, ok := o.stores[k]
-	if !ok {
-		got.id, got.err = s.Stores(f, key, trust)
-		o.share(got.id.Chain)
-		o.share(got.id.Roots)
-		o.stores[k] = got
+	o.mu.Unlock()
+	if ok {
+		return got.id, got.err
 	}
+	got.id, got.err = read()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.share(got.id.Chain)
+	o.share(got.id.Roots)
+	o.stores[k] = got
 	return got.id, got.err
 }
 
 // openTrust is [secrets.Secret.Trust], once a pass.
-func (o openOnce) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
+func (o *openOnce) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
 	k := onceKey{secret: s, format: f, trust: password}
+	o.mu.Lock()
 	got, ok := o.trust[k]
-	if !ok {
-		got.entries, got.err = s.Trust(f, password)
-		for i, e := range got.entries {
-			got.entries[i].Certificate = o.shared(e.Certificate)
-		}
-		o.trust[k] = got
+	o.mu.Unlock()
+	if ok {
+		return got.entries, got.err
 	}
+	got.entries, got.err = s.Trust(f, password)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, e := range got.entries {
+		got.entries[i].Certificate = o.shared(e.Certificate)
+	}
+	o.trust[k] = got
 	return got.entries, got.err
 }
 
 // share puts the certificates that were read before in place of equal ones.
-func (o openOnce) share(certs []*x509.Certificate) {
+func (o *openOnce) share(certs []*x509.Certificate) {
 	for i, c := range certs {
 		certs[i] = o.shared(c)
 	}
 }
 
-func (o openOnce) shared(c *x509.Certificate) *x509.Certificate {
+func (o *openOnce) shared(c *x509.Certificate) *x509.Certificate {
 	if same, ok := o.known[string(c.Raw)]; ok {
 		return same
 	}
@@ -82,11 +109,28 @@ func (o openOnce) shared(c *x509.Certificate) *x509.Certificate {
 	return c
 }
 
+// readAhead opens, on all processors, what the plan will look at one after the
+// other: the keys of a site with RSA take longer to read than all else.
+func (p *planner) readAhead() {
+	parallel.Map(slices.Concat(slices.Collect(maps.Values(p.state.versions))...), func(s *secrets.Secret) error {
+		var err error // of the Secret; whoever asks for it gets it again
+		switch role := s.Role(); {
+		case role == secrets.RoleRoot || role == secrets.RoleIntermediate:
+			_, err = p.once.openIdentity(s, secrets.DefaultKeys())
+		case slices.Contains(leafRoles, role):
+			_, err = p.identityOf(s)
+		case role == secrets.RoleTruststore || role == secrets.RoleFlinkTrust:
+			_, err = p.trustOf(s)
+		}
+		return err
+	})
+}
+
 // trustOf reads what a version makes its reader trust: its truststore, whatever
 // its format, or the roots beside a certificate in PEM.
 func (p *planner) trustOf(s *secrets.Secret) ([]truststore.Entry, error) {
 	switch s.Role() {
-	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
+	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleWebhookCert:
 		id, err := p.identityOf(s)
 		return secrets.RootEntries(id.Roots), err
 	}

@@ -137,7 +137,7 @@ func TestATruststoresNameThatIsTaken(t *testing.T) {
 	if len(plan.Actions) > 0 {
 		t.Errorf("it would do something: %s", plan.Actions[0].Object())
 	}
-	if len(plan.Faults) != 1 || !strings.Contains(plan.Faults[0].Err.Error(), "secret ea/"+name+" is there already, not made by flowcert") {
+	if len(plan.Faults) != 3 || !strings.Contains(plan.Faults[0].Err.Error(), "secret ea/"+name+" is there already, not made by flowcert") {
 		t.Errorf("faults: %v", plan.Faults)
 	}
 }

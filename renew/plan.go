@@ -180,6 +180,7 @@ type planner struct {
 	made      map[string]int                 // how many of them, by namespace
 	wired     map[string]*eventProcessingJob // by target
 	flinks    map[string]*flinkJob
+	webhook   *webhookJob                // of the Flink operator; nil: none to look after
 	adopting  map[slot][]*adoption       // what this pass takes over
 	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
 
@@ -191,9 +192,11 @@ type planner struct {
 	gated      map[string]string // resources that must not be changed now, and why
 	otherKeys  otherKeys
 	callers    map[*flinkJob][]*eventProcessingJob // see callersOf
+	mounts     map[string]mounting                 // by truststore, see mounting
+	readers    map[string]deploy.Resource          // every EventProcessing by its target, see dataKeys
 
 	referenced map[secrets.Ref]bool // by a resource, see State.references
-	once       openOnce
+	once       *openOnce
 }
 
 func newPlanner(cfg *config.Config, state *State) *planner {
@@ -201,7 +204,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{Isolate: state.live()}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
-		otherKeys: otherKeys{}, referenced: state.references(), once: newOpenOnce(),
+		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: newOpenOnce(),
 	}
 }
 
@@ -213,13 +216,15 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 	first := p.run()
 	held := p.holding()
 	if len(held) > 0 {
+		read := p.once
 		p = newPlanner(cfg, state)
-		p.gated = held
+		p.gated, p.once = held, read
 		p.run()
 	}
 	if riding := p.ridingAlong(); len(riding) > 0 {
+		read := p.once
 		p = newPlanner(cfg, state)
-		p.gated, p.restarting = held, riding
+		p.gated, p.restarting, p.once = held, riding, read
 		p.run()
 	}
 	if len(held) > 0 {
@@ -244,9 +249,11 @@ func (p *planner) run() *Plan {
 	if p.clockWrong() {
 		return p.plan
 	}
+	p.readAhead()
 	p.unreadable()
 	p.unsupported()
 	p.findResources()
+	p.findWebhook()
 	p.noteAbsent()
 	p.collectNames()
 	p.checkNames()
@@ -257,10 +264,12 @@ func (p *planner) run() *Plan {
 		p.planFlink()
 		p.planEventProcessing()
 		p.planOperator()
+		p.planWebhook()
 		p.planCertificates()
 		p.planTruststores()
 		p.planWiring()
 		p.planRollouts()
+		p.planWebhookServing()
 		p.planForgetLost()
 		p.noteDistrusted()
 		p.planCleanup()
@@ -290,7 +299,7 @@ func (p *planner) item(i Item) { p.plan.Items = append(p.plan.Items, i) }
 func sortItems(items []Item) {
 	rank := map[secrets.Role]int{
 		secrets.RoleRoot: 0, secrets.RoleIntermediate: 1, secrets.RoleCA: 2, secrets.RoleCertificate: 2, secrets.RoleUICertificate: 2,
-		secrets.RoleFlinkTLS: 2, secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleTruststore: 4,
+		secrets.RoleFlinkTLS: 2, secrets.RoleFlinkTrust: 2, secrets.RoleOperatorCert: 3, secrets.RoleWebhookCert: 3, secrets.RoleTruststore: 4,
 	}
 	slices.SortStableFunc(items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(rank[a.Role], rank[b.Role]), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Role, b.Role))
@@ -346,9 +355,6 @@ func (p *planner) unsupported() {
 		if p.signedElsewhere(e.Server) {
 			refuse(e.Line, fmt.Sprintf("edges: to %s, whose certificate cert-manager makes (mode ca)", e.Server))
 		}
-	}
-	if o := p.cfg.FlinkOperator; o != nil && o.Webhook {
-		refuse(o.Line, "flinkOperator.webhook")
 	}
 }
 

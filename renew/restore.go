@@ -48,6 +48,9 @@ func Restorable(cfg *config.Config, state *State, reverts []Reverted, back []Put
 		return err
 	}
 	for _, r := range reverts {
+		if r.Resource.Group == deploy.AdmissionGroup {
+			continue // it refers to no Secret
+		}
 		if !p.state.wasAdopted(p.state.foreignNames(p.restored(r.Resource)), r.Resource.Namespace) {
 			continue
 		}
@@ -86,7 +89,7 @@ func afterRevert(cfg *config.Config, state *State, reverts []Reverted, back []Pu
 			return nil, fmt.Errorf("%s: %w", r.Resource.Where(), err)
 		}
 		for i := range after.resources {
-			if after.resources[i].File == r.Resource.File && after.resources[i].Document == r.Resource.Document {
+			if sameDocument(after.resources[i], r.Resource) {
 				after.resources[i].Source, after.resources[i].Object = r.Source, obj
 			}
 		}
@@ -100,12 +103,19 @@ func afterRevert(cfg *config.Config, state *State, reverts []Reverted, back []Pu
 	}
 	p := newPlanner(cfg, &after)
 	p.findResources()
+	p.findWebhook()
 	return p, nil
+}
+
+// sameDocument tells two readings of one resource. In a cluster there are no files,
+// in a directory one name may stand in two of them.
+func sameDocument(a, b deploy.Resource) bool {
+	return a.File == b.File && a.Document == b.Document && a.String() == b.String()
 }
 
 // restored is the resource as it is after the revert.
 func (p *planner) restored(r deploy.Resource) deploy.Resource {
-	i := slices.IndexFunc(p.state.resources, func(o deploy.Resource) bool { return o.File == r.File && o.Document == r.Document })
+	i := slices.IndexFunc(p.state.resources, func(o deploy.Resource) bool { return sameDocument(o, r) })
 	return p.state.resources[i]
 }
 

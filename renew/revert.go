@@ -22,7 +22,8 @@ type Reverted struct {
 // that it had before. Nothing is returned if one of them cannot be reverted.
 func Reverts(state *State) ([]Reverted, error) {
 	var out []Reverted
-	for _, r := range state.resources {
+	// The webhook's trust last: without it no FlinkDeployment can be changed.
+	for _, r := range slices.Concat(state.resources, state.webhooks) {
 		source, kept, err := deploy.Revert(r)
 		if err != nil {
 			return nil, err

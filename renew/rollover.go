@@ -226,7 +226,7 @@ func (p *planner) homesInUse(roots []root) map[*x509.Certificate]bool {
 
 // leafRoles are the roles of Secrets from which something is served or signed, or
 // which a client shows.
-var leafRoles = []secrets.Role{secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleFlinkTLS, secrets.RoleOperatorCert}
+var leafRoles = []secrets.Role{secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleFlinkTLS, secrets.RoleOperatorCert, secrets.RoleWebhookCert}
 
 // chainsInUse are the chains that a Secret's readers may have loaded: its own,
 // and of one that is updated in place the one before.
@@ -241,9 +241,12 @@ func (p *planner) chainsInUse(s *secrets.Secret) [][]*x509.Certificate {
 // earlierChains are those that a Secret which is updated in place held before and
 // that somebody may serve still.
 func (p *planner) earlierChains(s *secrets.Secret) [][]*x509.Certificate {
+	if p.webhookLoaded(s) {
+		return nil
+	}
 	until, said := p.soaksUntil(s)
 	certs, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation]))
-	if err != nil || said && !p.state.Now.Before(until) || p.state.live() && !p.state.mayBeStale(s, p.cfg.Rotation.Soak.Std()) {
+	if err != nil || said && !p.state.Now.Before(until) || p.state.live() && !p.state.mayBeStale(s, p.leafSince(s), p.cfg.Rotation.Soak.Std()) {
 		return nil
 	}
 	var out [][]*x509.Certificate
@@ -263,5 +266,5 @@ func (p *planner) identityOf(s *secrets.Secret) (secrets.Identity, error) {
 	case secrets.RoleFlinkTLS, secrets.RoleOperatorCert:
 		return p.storesOf(s)
 	}
-	return s.Identity(p.dataKeys(s))
+	return p.once.openIdentity(s, p.dataKeys(s))
 }

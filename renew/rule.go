@@ -27,7 +27,7 @@ type Trust struct {
 	Version string
 	Anchors []*x509.Certificate
 	// Of is the version, or the record of one that was taken over: it says how
-	// long the trust counts as in use. Nil: nothing does.
+	// long the trust counts as in use. Nil: it is in no Secret, but a caBundle.
 	Of *secrets.Secret
 }
 

@@ -31,9 +31,9 @@ type shape struct {
 
 // open reads a leaf from a Secret of this shape, whatever format its stores
 // have; see wrongFormat.
-func (s shape) open(secret *secrets.Secret, o openOnce) (secrets.Identity, error) {
+func (s shape) open(secret *secrets.Secret, o *openOnce) (secrets.Identity, error) {
 	if s.format == "" {
-		return secret.Identity(s.data)
+		return o.openIdentity(secret, s.data)
 	}
 	key, trust := s.passwords(secret)
 	return o.openStores(secret, formatOf(secret), key, trust)
@@ -47,10 +47,10 @@ func (s shape) passwords(secret *secrets.Secret) (key, trust string) {
 	return string(secret.Data[secrets.Password]), string(secret.Data[secrets.TrustPassword])
 }
 
-func wrongFormat(_ *planner, w leafWant, c candidate) verdict {
+func wrongFormat(p *planner, w leafWant, c candidate) verdict {
 	for _, f := range w.shape.also {
 		key, trust := w.shape.passwords(c.secret)
-		id, err := c.secret.Stores(f, key, trust)
+		id, err := p.once.openStores(c.secret, f, key, trust)
 		if err != nil || !id.Chain[0].Equal(c.id.Chain[0]) || !sameCertificates(id.Roots, c.id.Roots) {
 			return verdict{reason: "its " + string(f) + " stores are not those of the certificate", keep: true}
 		}

@@ -43,7 +43,7 @@ type facing struct {
 func (p *planner) trust(w trustWant) (*Version, []Action) {
 	sources := p.trustSources(w)
 	want := truststore.Entries(sources)
-	reason := cmp.Or(p.takesPlaceOf(w.slot), "there is none yet")
+	reason := cmp.Or(p.takesPlaceOf(w.slot), p.noneYet(w.namespace, w.referenced))
 	var spoilt []string
 	for i, s := range p.trustVersions(w) {
 		why := p.trustFault(w, s, want)

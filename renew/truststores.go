@@ -38,18 +38,44 @@ func (p *planner) planTruststores() {
 	}
 }
 
+// mounting are the workloads that mount a truststore, looked for once a pass.
 func (p *planner) mounting(t config.Truststore) (eps []*eventProcessingJob, flinks []*flinkJob) {
+	target := truststoreTarget(t.Namespace, t.Name)
+	m, ok := p.mounts[target]
+	if !ok {
+		m = p.findMounting(t)
+		p.mounts[target] = m
+	}
+	return m.eps, m.flinks
+}
+
+// mounting are workloads by kind, each sorted by target.
+type mounting struct {
+	eps    []*eventProcessingJob
+	flinks []*flinkJob
+}
+
+func (p *planner) findMounting(t config.Truststore) (m mounting) {
+	listed := func(refs []config.Ref) func(namespace, name string) bool {
+		set := map[config.Ref]bool{}
+		for _, ref := range refs {
+			set[ref] = true
+		}
+		return func(namespace, name string) bool { return set[config.Ref{Namespace: namespace, Name: name}] }
+	}
+	inList := listed(t.MountIn.EventProcessing)
 	for _, job := range p.sortedEventProcessing() {
-		if t.MountsEventProcessing(job.config.Namespace, job.config.Name) {
-			eps = append(eps, job)
+		if inList(job.config.Namespace, job.config.Name) {
+			m.eps = append(m.eps, job)
 		}
 	}
+	inList = listed(t.MountIn.FlinkDeployments)
 	for _, job := range p.sortedFlinks() {
-		if t.MountsFlink(job.config.Namespace, job.config.Name) {
-			flinks = append(flinks, job)
+		if inList(job.config.Namespace, job.config.Name) {
+			m.flinks = append(m.flinks, job)
 		}
 	}
-	return eps, flinks
+	return m
 }
 
 func namespaces(eps []*eventProcessingJob, flinks []*flinkJob) []string {
@@ -90,6 +116,10 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	v, actions := p.trust(w)
 	p.plan.Actions = append(p.plan.Actions, actions...)
 	if v == nil {
+		// A restart would load what nobody knows.
+		for _, m := range mounts {
+			p.fault(m.target, fmt.Errorf("its truststore %s is not flowcert's", t.Name), "see truststore/"+namespace+"/"+t.Name)
+		}
 		return
 	}
 	for _, m := range mounts {

@@ -84,7 +84,8 @@ func Verify(cfg *config.Config, state *State) *Report {
 	v.secretsInUse()
 	v.unmanaged()
 	v.asReferred()
-	v.Endpoints = v.endpoints()
+	v.meetWebhook()
+	v.Endpoints = append(v.endpoints(), v.webhookEndpoints()...)
 	v.sort()
 	return v.Report
 }
@@ -95,6 +96,7 @@ func newVerifier(cfg *config.Config, state *State) *verifier {
 		flaws: map[*secrets.Secret]error{}, jvm: map[string][]opened{}, flink: map[string]*opened{}, served: map[string]flinkStores{},
 	}
 	v.findResources()
+	v.findWebhook()
 	return v
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
@@ -72,7 +73,7 @@ func (v *verifier) verifySecret(s *secrets.Secret) error {
 			return err
 		}
 		return v.verifyIdentity(id)
-	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA:
+	case secrets.RoleCertificate, secrets.RoleUICertificate, secrets.RoleCA, secrets.RoleWebhookCert:
 		id, err := v.identityOf(s)
 		if err != nil {
 			return err
@@ -123,7 +124,12 @@ func (v *verifier) storesBeside(s *secrets.Secret, id secrets.Identity) error {
 		if _, ok := s.Data[secrets.KeyStoreFile(f)]; !ok {
 			continue
 		}
-		in, err := s.Stores(f, string(s.Data[secrets.Password]), string(s.Data[secrets.TrustPassword]))
+		sh := shape{}
+		if s.Role() == secrets.RoleWebhookCert {
+			sh.onePassword, _ = v.passwordIn(secrets.Ref{Namespace: s.Namespace, Name: config.WebhookPasswordSecret})
+		}
+		key, trust := sh.passwords(s)
+		in, err := s.Stores(f, key, trust)
 		switch {
 		case err != nil:
 			return passwordWords(s, err)
@@ -182,16 +188,12 @@ func aliases(entries []truststore.Entry) string {
 
 // dataKeys are those under which the Secret's reader looks.
 func (p *planner) dataKeys(s *secrets.Secret) deploy.DataKeys {
-	for _, r := range p.state.resources {
-		if r.String() != s.Target() || r.Kind != deploy.EventProcessingKind {
-			continue
-		}
-		switch s.Role() {
-		case secrets.RoleCertificate:
-			return deploy.EventProcessingDataKeys(r)
-		case secrets.RoleUICertificate:
-			return deploy.EventProcessingUIDataKeys(r)
-		}
+	r, ok := p.readers[s.Target()]
+	switch {
+	case ok && s.Role() == secrets.RoleCertificate:
+		return deploy.EventProcessingDataKeys(r)
+	case ok && s.Role() == secrets.RoleUICertificate:
+		return deploy.EventProcessingUIDataKeys(r)
 	}
 	return secrets.DefaultKeys()
 }

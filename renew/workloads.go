@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -76,16 +77,8 @@ func (p *planner) planOperator() {
 		return
 	}
 	s := shape{format: truststore.JKS}
-	if password, ok := p.operatorPassword(ns); ok {
-		s.onePassword = password
-	} else if ref := (secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}); p.state.Secrets[ref] != nil {
-		p.fault(target, fmt.Errorf("%s: key %q holds no password that the stores could have", ref, secrets.Password),
-			"put a password of 6 or more printable characters there, or remove the Secret")
+	if !p.sharedStorePassword(target, secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}, &s) {
 		return
-	} else {
-		s.passwordFrom = &Version{Target: target, Role: secrets.RolePassword, Known: config.OperatorPasswordSecret}
-		p.act(&MakePassword{Version: s.passwordFrom, Key: secrets.Password, Because: "there is none yet",
-			Ref: secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}})
 	}
 	_, actions := p.leaf(leafWant{
 		slot:      slot{target, secrets.RoleOperatorCert},
@@ -121,15 +114,7 @@ func (p *planner) anyRest() bool {
 // operatorPassword is the value of operator-certificate-password, whoever made
 // it: the operator reads it into its environment once.
 func (p *planner) operatorPassword(namespace string) (string, bool) {
-	s, ok := p.state.Secrets[secrets.Ref{Namespace: namespace, Name: config.OperatorPasswordSecret}]
-	if !ok {
-		return "", false
-	}
-	value, ok := s.Data[secrets.Password]
-	if err := truststore.CheckPassword(string(value)); !ok || err != nil {
-		return "", false
-	}
-	return string(value), true
+	return p.passwordIn(secrets.Ref{Namespace: namespace, Name: config.OperatorPasswordSecret})
 }
 
 // wired is a resource and what it should refer to.
@@ -164,7 +149,7 @@ func (p *planner) planWiring() {
 	for _, w := range all {
 		p.noteUnmounted(w)
 	}
-	results := inParallel(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
+	results := parallel.Map(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
 	for i, w := range all {
 		p.wire(w.resource, w.wiring, results[i])
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/parallel"
 )
 
 // Folders of a directory store.
@@ -48,7 +49,10 @@ func OpenDir(path, namespace string) (*Dir, error) {
 
 // Snapshot is everything in a store that flowcert looks at.
 type Snapshot struct {
-	Resources  []deploy.Resource
+	Resources []deploy.Resource
+	// Webhooks are webhook configurations: of a cluster the Flink operator's, of a
+	// directory all.
+	Webhooks   []deploy.Resource
 	Secrets    map[Ref]*Secret
 	ConfigMaps map[Ref]map[string]string
 	// Broken are files and objects that could not be read, each an *Unreadable in
@@ -68,6 +72,9 @@ type Live struct {
 	Ahead time.Duration
 	// OperatorNamespace is where the Flink operator was found; empty: nowhere.
 	OperatorNamespace string
+	// WebhooksClosed is why the webhook configurations could not be read; nil: they
+	// could, or were not asked for.
+	WebhooksClosed error
 	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
 	// where it may not be read.
 	ClusterAPI string
@@ -128,10 +135,34 @@ func (d *Dir) Read(ctx context.Context) (*Snapshot, error) {
 	if err := d.checkFolders(); err != nil {
 		return nil, err
 	}
+	found, err := d.find(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", d.path, err)
+	}
 	r := &reading{
 		dir: d, seen: map[string]bool{}, twice: map[Ref]bool{}, holdsSecret: map[string]bool{},
 		snap: &Snapshot{Secrets: map[Ref]*Secret{}, ConfigMaps: map[Ref]map[string]string{}},
 	}
+	for _, c := range parallel.Map(found, d.contents) {
+		r.file(c)
+	}
+	r.dropTwice()
+	d.files = map[Ref]string{}
+	for ref, s := range r.snap.Secrets {
+		d.files[ref] = s.File
+	}
+	return r.snap, nil
+}
+
+// found is a manifest, or a folder that could not be looked into.
+type found struct {
+	path string
+	err  error
+}
+
+// find lists the manifests.
+func (d *Dir) find(ctx context.Context) ([]found, error) {
+	var out []found
 	// The separator makes WalkDir follow a directory that is itself a link.
 	root := d.path + string(filepath.Separator)
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -141,26 +172,18 @@ func (d *Dir) Read(ctx context.Context) (*Snapshot, error) {
 		case err != nil && path == root:
 			return err
 		case err != nil:
-			r.broken(path, 0, errors.Unwrap(err))
+			out = append(out, found{path, errors.Unwrap(err)})
 			return filepath.SkipDir
 		case entry.IsDir():
 			if path != root && strings.HasPrefix(entry.Name(), ".") {
 				return filepath.SkipDir
 			}
 		case isManifest(entry.Name()):
-			r.file(path)
+			out = append(out, found{path: path})
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("directory %s: %w", d.path, err)
-	}
-	r.dropTwice()
-	d.files = map[Ref]string{}
-	for ref, s := range r.snap.Secrets {
-		d.files[ref] = s.File
-	}
-	return r.snap, nil
+	return out, err
 }
 
 // checkFolders refuses anything but folders where flowcert keeps Secrets: a

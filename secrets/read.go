@@ -49,7 +49,7 @@ func (d *Dir) topFolder(path string) string {
 // interesting finds documents that may hold an object of a kind that is looked
 // at: other ones may be as large and as odd as they like.
 var interesting = regexp.MustCompile(`kind["']?\s*:\s*["']?(Secret|ConfigMap|` +
-	deploy.EventProcessingKind + `|` + deploy.FlinkDeploymentKind + `|List)\b`)
+	deploy.EventProcessingKind + `|` + deploy.FlinkDeploymentKind + `|` + deploy.ValidatingKind + `|` + deploy.MutatingKind + `|List)\b`)
 
 // mark begins flowcert's annotations: where it stands, flowcert has been.
 const mark = "flowcert.io/"
@@ -57,37 +57,83 @@ const mark = "flowcert.io/"
 // secretFile is how secretPath names files.
 var secretFile = regexp.MustCompile(`^[^.]+\..+\.yaml$`)
 
+// contents are a file's documents that may be looked at.
+type contents struct {
+	path    string
+	real    string // the path without links; empty if it could not be told
+	err     error  // of the file as a whole
+	objects []object
+}
+
+// object is one document. A Secret's text is not kept: it is most of a directory.
+type object struct {
+	index, line int  // among the documents of the file, and in it
+	ours        bool // flowcert's annotations are in it
+	secret      *Secret
+	resource    yamledit.Document // of any other kind
+	values      map[string]any
+	err         error
+}
+
+// contents reads a file and looks at nothing else: many are read at a time.
+func (d *Dir) contents(f found) contents {
+	c := contents{path: f.path, err: f.err}
+	if f.err != nil {
+		return c
+	}
+	if real, err := filepath.EvalSymlinks(f.path); err == nil {
+		c.real = real
+	}
+	data, err := readCapped(f.path)
+	if err != nil {
+		c.err = err
+		return c
+	}
+	for i, doc := range yamledit.Split(data) {
+		if interesting.Match(doc.Bytes) {
+			c.objects = append(c.objects, d.object(f.path, i, doc))
+		}
+	}
+	return c
+}
+
+func (d *Dir) object(path string, index int, doc yamledit.Document) object {
+	o := object{index: index, line: doc.Line, ours: bytes.Contains(doc.Bytes, []byte(mark))}
+	values, err := yamledit.Decode(doc.Bytes)
+	switch {
+	case err != nil:
+		o.err = err
+	case values["apiVersion"] == "v1" && values["kind"] == "Secret":
+		o.secret, o.err = secretFrom(values, d.namespace, path)
+	default:
+		o.resource, o.values = doc, values
+	}
+	return o
+}
+
 // file adds a file's objects to the snapshot. One that is reached by two names
 // counts once.
-func (r *reading) file(path string) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		if r.seen[real] {
+func (r *reading) file(c contents) {
+	if c.real != "" {
+		if r.seen[c.real] {
 			return
 		}
-		r.seen[real] = true
+		r.seen[c.real] = true
 	}
-	data, err := readCapped(path)
-	if err != nil {
-		r.broken(path, 0, err)
+	if c.err != nil {
+		r.broken(c.path, 0, c.err)
 		return
 	}
 	faults := len(r.snap.Broken)
-	for i, doc := range yamledit.Split(data) {
-		if !interesting.Match(doc.Bytes) {
-			continue
-		}
-		obj, err := yamledit.Decode(doc.Bytes)
-		if err == nil {
-			err = r.add(path, i, doc, obj)
-		}
-		if err != nil {
-			r.broken(path, doc.Line, err)
+	for _, o := range c.objects {
+		if err := r.add(c.path, o); err != nil {
+			r.broken(c.path, o.line, err)
 			last := r.snap.Broken[len(r.snap.Broken)-1].(*Unreadable)
-			last.Ours = last.Ours || bytes.Contains(doc.Bytes, []byte(mark))
+			last.Ours = last.Ours || o.ours
 		}
 	}
-	if r.dir.inOurs(path) && secretFile.MatchString(filepath.Base(path)) && !r.holdsSecret[path] && len(r.snap.Broken) == faults {
-		r.broken(path, 0, errors.New("holds no Secret"))
+	if r.dir.inOurs(c.path) && secretFile.MatchString(filepath.Base(c.path)) && !r.holdsSecret[c.path] && len(r.snap.Broken) == faults {
+		r.broken(c.path, 0, errors.New("holds no Secret"))
 	}
 }
 
@@ -109,15 +155,21 @@ func readCapped(path string) ([]byte, error) {
 	return data, nil
 }
 
-func (r *reading) add(path string, index int, doc yamledit.Document, obj map[string]any) error {
+func (r *reading) add(path string, o object) error {
+	if o.err != nil {
+		return o.err
+	}
+	if o.secret != nil {
+		r.addSecret(path, o.secret)
+		return nil
+	}
+	obj := o.values
 	apiVersion, _ := obj["apiVersion"].(string)
 	kind, _ := obj["kind"].(string)
 	group, _, _ := strings.Cut(apiVersion, "/")
 	switch {
 	case apiVersion == "v1" && kind == "List":
 		return listed(obj)
-	case apiVersion == "v1" && kind == "Secret":
-		return r.addSecret(path, obj)
 	case apiVersion == "v1" && kind == "ConfigMap":
 		return r.addConfigMap(obj)
 	case group == deploy.EventProcessingGroup && kind == deploy.EventProcessingKind,
@@ -128,7 +180,13 @@ func (r *reading) add(path string, index int, doc yamledit.Document, obj map[str
 		}
 		r.snap.Resources = append(r.snap.Resources, deploy.Resource{
 			Group: group, Kind: kind, Namespace: ref.Namespace, Name: ref.Name,
-			File: path, Document: index, Line: doc.Line, Source: doc.Bytes, Object: obj,
+			File: path, Document: o.index, Line: o.line, Source: o.resource.Bytes, Object: obj,
+		})
+	case group == deploy.AdmissionGroup && slices.Contains(deploy.WebhookKinds(), kind):
+		name, _, _, _ := objectMeta(obj)
+		r.snap.Webhooks = append(r.snap.Webhooks, deploy.Resource{
+			Group: group, Kind: kind, Name: name,
+			File: path, Document: o.index, Line: o.line, Source: o.resource.Bytes, Object: obj,
 		})
 	}
 	return nil
@@ -159,16 +217,12 @@ func (d *Dir) refOf(obj map[string]any) (Ref, error) {
 	return Ref{Namespace: namespace, Name: name}, nil
 }
 
-func (r *reading) addSecret(path string, obj map[string]any) error {
-	s, err := secretFrom(obj, r.dir.namespace, path)
-	if err != nil {
-		return err
-	}
+func (r *reading) addSecret(path string, s *Secret) {
 	other, ok := r.snap.Secrets[s.Ref]
 	if !ok {
 		r.snap.Secrets[s.Ref] = s
 		r.holdsSecret[path] = true
-		return nil
+		return
 	}
 	r.twice[s.Ref] = true
 	r.snap.Broken = append(r.snap.Broken, &Unreadable{
@@ -176,7 +230,6 @@ func (r *reading) addSecret(path string, obj map[string]any) error {
 		Authority: s.ofAuthority() || other.ofAuthority(),
 		Err:       fmt.Errorf("%s stands in %s too", s.Ref, other.File),
 	})
-	return nil
 }
 
 func (r *reading) addConfigMap(obj map[string]any) error {
@@ -221,4 +274,4 @@ func (d *Dir) Namespaces(path string) (bare, other bool, err error) {
 }
 
 // clusterScoped are common kinds without a namespace.
-var clusterScoped = []string{"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PersistentVolume"}
+var clusterScoped = []string{"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PersistentVolume", deploy.ValidatingKind, deploy.MutatingKind}

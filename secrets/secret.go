@@ -54,6 +54,7 @@ const (
 	RoleTruststore    Role = "truststore"     // a truststore for databases and other servers
 	RolePassword      Role = "password"       // a generated password
 	RoleOperatorCert  Role = "operator-cert"  // the Flink operator's stores, read by a fixed name
+	RoleWebhookCert   Role = "webhook-cert"   // the Flink operator's webhook, read by a fixed name
 )
 
 // Ref names a Secret.

@@ -167,6 +167,9 @@ remedies() {
 	fi
 }
 
+# go_version prints the version of the module from which a program was built.
+go_version() { go version -m "$1" | awk '$1 == "mod" { print $3 }'; }
+
 row() { printf '%-12s %s\n' "$1" "$2"; }
 
 report() {
@@ -183,8 +186,8 @@ report() {
 	row make "$(make --version | head -n 1)"
 	row age "$(age --version)"
 	row skopeo "$(skopeo --version)"
-	row helm "$("$installtools/helm" version --short 2>/dev/null)"
-	row promtool "$("$installtools/promtool" --version 2>&1 | head -n 1)"
+	row helm "$(go_version "$installtools/helm")"
+	row promtool "$(go_version "$installtools/promtool")"
 	row kubernetes "$("$controlplane/kube-apiserver" --version), $("$controlplane/etcd" --version | head -n 1)"
 }
 

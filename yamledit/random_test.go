@@ -5,6 +5,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // author writes random documents in a random style.
@@ -311,9 +314,12 @@ func TestRandom(t *testing.T) {
 			out, edits, undos = string(next), append(edits, e), append(undos, u...)
 		}
 		checkRevert(t, doc, out, undos)
-		together, _, err := Apply([]byte(doc), edits)
+		together, u, err := Apply([]byte(doc), edits)
 		if err != nil || string(together) != out {
 			t.Fatalf("seed %d: the edits together: %v\n%s\none by one:\n%s", seed, err, together, out)
+		}
+		if diff := cmp.Diff(undos, u, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("seed %d: undos (-one by one +together):\n%s\n%s\nedited:\n%s", seed, diff, doc, out)
 		}
 		if t.Failed() {
 			return

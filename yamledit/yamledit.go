@@ -68,13 +68,55 @@ func Apply(doc []byte, edits []Edit) ([]byte, []Undo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	undos := make([]Undo, len(edits))
-	for i, e := range edits {
-		if d, undos[i], err = d.edit(e); err != nil {
-			return nil, nil, err
-		}
+	d, undos, err := d.apply(edits)
+	if err != nil {
+		return nil, nil, err
 	}
 	return d.src, undos, nil
+}
+
+// ApplyRecorded is Apply, and then one more edit, such as that of a record of
+// the undos, which is made from the edited document and its undos. The error of
+// record is returned as it is. Its own undo is not: see [Undo].
+func ApplyRecorded(doc []byte, edits []Edit, record func(edited []byte, undos []Undo) (Edit, error)) ([]byte, error) {
+	d, err := read(doc)
+	if err != nil {
+		return nil, err
+	}
+	d, undos, err := d.apply(edits)
+	if err != nil {
+		return nil, err
+	}
+	last, err := record(d.src, undos)
+	if err != nil {
+		return nil, err
+	}
+	if d, _, err = d.edit(last); err != nil {
+		return nil, err
+	}
+	return d.src, nil
+}
+
+// apply makes edits, those that are apart together.
+func (d *document) apply(edits []Edit) (*document, []Undo, error) {
+	undos := make([]Undo, 0, len(edits))
+	for len(undos) < len(edits) {
+		run := d.apart(edits[len(undos):])
+		if len(run) > 1 {
+			if next, u, ok := d.together(run); ok {
+				d, undos = next, append(undos, u...)
+				continue
+			}
+		}
+		for range max(1, len(run)) {
+			next, u, err := d.edit(edits[len(undos)])
+			if err != nil {
+				return nil, nil, err
+			}
+			d, undos = next, append(undos, u)
+		}
+	}
+	return d, undos, nil
 }
 
 // Line is the 1-based line of the node at p, of its key where it has one; 0 if

@@ -78,6 +78,9 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 		if err := a.mark(ctx, s, renew.Deployed(state)); err != nil {
 			return err
 		}
+		if err := a.markBundles(ctx, s, renew.DeployedBundles(state)); err != nil {
+			return err
+		}
 		if state, plan, err = a.pass(ctx, s); err != nil {
 			return err
 		}
@@ -105,6 +108,27 @@ func (a *app) apply(ctx context.Context, deployed bool) error {
 	}
 	if len(plan.Waits) > 0 {
 		return exit(exitWaiting)
+	}
+	return nil
+}
+
+// markBundles writes webhook configurations that got the user's word.
+func (a *app) markBundles(ctx context.Context, s *site, marked []renew.Reverted) error {
+	var files []string
+	for _, m := range marked {
+		files = append(files, m.Resource.File)
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	if err := s.store.Prepare(files); err != nil {
+		return err
+	}
+	for _, m := range marked {
+		if err := s.store.WriteResource(ctx, m.Resource, m.Source); err != nil {
+			return err
+		}
+		a.detail("marked %s", m.Resource)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"regexp"
 	"slices"
@@ -230,10 +231,15 @@ var (
 	colon = regexp.MustCompile(`(\\?["']?[\w.\-/]+\\?["']?)[ \t]*:[ \t]*`)
 )
 
-// shortRecord stands for flowcert's record.
-func shortRecord(n *yaml.Node) string {
-	return fmt.Sprintf("(how to take these edits back, %d bytes)", len(n.Value))
+// shortened is what stands for a long value that nobody reads: flowcert's record,
+// or the certificates of a webhook, told apart by a digest.
+func shortened(key string, n *yaml.Node) (string, bool) {
+	switch {
+	case n.Kind != yaml.ScalarNode || n.Value == "":
+	case key == deploy.EditsAnnotation:
+		return fmt.Sprintf("(how to take these edits back, %d bytes)", len(n.Value)), true
+	case key == "caBundle", key == deploy.EarlierBundlesAnnotation:
+		return fmt.Sprintf("(certificates, %d bytes, sha256 %.4x…)", len(n.Value), sha256.Sum256([]byte(n.Value))), true
+	}
+	return "", false
 }
-
-// isRecord reports whether the key is that of flowcert's record.
-func isRecord(key string) bool { return key == deploy.EditsAnnotation }

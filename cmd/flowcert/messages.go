@@ -15,12 +15,6 @@ import (
 // its own that begins with "hint:"; colour only on a terminal, and not with
 // NO_COLOR set.
 
-// remedied is an error that comes with what to do about it.
-type remedied interface {
-	error
-	Remedy() string
-}
-
 type hintedError struct {
 	error
 	hint string

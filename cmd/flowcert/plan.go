@@ -70,6 +70,8 @@ func verbOf(action renew.Action) verb {
 		return verb{"adopt", "adopted", yellow}
 	case *renew.Forget:
 		return verb{"remove", "removed", red}
+	case *renew.RestartPod:
+		return verb{"restart", "restarted", yellow}
 	}
 	return verb{"make", "made", green}
 }

@@ -99,6 +99,7 @@ func (a *app) record(ctx context.Context, w wishing, find func(*site, *renew.Sta
 	if err != nil {
 		return err
 	}
+	// In a cluster a fault stops its own target, which then has nothing to renew.
 	if len(plan.Faults) > 0 && !w.urgent && s.kube == nil {
 		return a.refuse(plan)
 	}

@@ -46,6 +46,7 @@ type app struct {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	collectLate()
 	out := &output{Writer: stdout}
 	a := &app{stdin: stdin, stdout: out, stderr: stderr}
 	root := a.command()

@@ -95,8 +95,8 @@ func (h *hiding) findBelow(n *yaml.Node, at place) {
 	env := sensitiveName(scalarAt(n, "name"))
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i].Value, n.Content[i+1]
-		if isRecord(key) && value.Kind == yaml.ScalarNode {
-			h.values[value] = shortRecord(value)
+		if short, ok := shortened(key, value); ok {
+			h.values[value] = short
 			continue
 		}
 		h.find(value, at.below(key, value, env))

@@ -27,7 +27,7 @@ const (
 	maxRest     = 50 * time.Millisecond // of the job, key generation left out
 	minKeyShare = 0.90                  // of the job with RSA keys, by time
 	minBusy     = 0.90                  // of the processors, while RSA keys are made
-	maxGrowth   = 1.5                   // of the time per instance, from 20 instances to 200
+	maxGrowth   = 1.5                   // of the time per instance, from 20 instances to 200, of the time per namespace from 10 to 100
 	maxMemory   = 64 << 20              // resident, with 200 instances
 )
 
@@ -190,24 +190,30 @@ func BenchmarkDirectory(b *testing.B) {
 	p := build(b)
 	for b.Loop() {
 		t := newTable("A directory of instances, Event Processing with its FlinkDeployment, RSA keys handed out", "20", "200", "")
-		few, many := p.grow(b, 20), p.grow(b, 200)
-		each := func(name string, of func(grown) sample) {
-			x, y := of(few).wall/20, of(many).wall/200
-			t.target(name+", per instance", ms(x), ms(y), y.Seconds() <= maxGrowth*x.Seconds())
-		}
-		each("first apply", func(g grown) sample { return fastest(g.first) })
-		each("apply again, nothing to do", func(g grown) sample { return fastest(g.again) })
+		few, many := p.grow(b, instances(b, 20, true, ecdsa)), p.grow(b, instances(b, 200, true, ecdsa))
+		t.growth("instance", few, many, 20, 200)
 		t.target("resident memory at its peak", mb(few.memory()), mb(many.memory()), many.memory() <= maxMemory)
 		t.end()
 		fmt.Fprintf(&report, "Targets: with 200 instances at most %.1f times the time per instance of 20; at most %s.\n", maxGrowth, mb(maxMemory))
 	}
 }
 
+// BenchmarkNamespaces measures how the time of a pass grows with the namespaces that
+// one truststore is copied to. There are no RSA keys.
+func BenchmarkNamespaces(b *testing.B) {
+	p := build(b)
+	for b.Loop() {
+		t := newTable("A directory of namespaces, Event Processing with a truststore in each", "10", "100", "")
+		t.growth("namespace", p.grow(b, namespaces(b, 10, ecdsa)), p.grow(b, namespaces(b, 100, ecdsa)), 10, 100)
+		t.end()
+		fmt.Fprintf(&report, "Target: with 100 namespaces at most %.1f times the time per namespace of 10.\n", maxGrowth)
+	}
+}
+
 type grown struct{ first, again []sample }
 
-func (p programs) grow(b *testing.B, n int) (g grown) {
+func (p programs) grow(b *testing.B, site site) (g grown) {
 	b.Helper()
-	site := instances(b, n, true, ecdsa)
 	for range runs {
 		dir := site.fresh(b)
 		g.first = append(g.first, p.apply(b, p.ready, dir))
@@ -244,6 +250,16 @@ func (t table) target(name, x, y string, met bool) {
 		verdict = "MISSED"
 	}
 	t.row(name, x, y, verdict)
+}
+
+// growth compares the time that each of few and each of many takes.
+func (t table) growth(what string, few, many grown, fewer, more time.Duration) {
+	each := func(name string, of func(grown) sample) {
+		x, y := of(few).wall/fewer, of(many).wall/more
+		t.target(name+", per "+what, ms(x), ms(y), y.Seconds() <= maxGrowth*x.Seconds())
+	}
+	each("first apply", func(g grown) sample { return fastest(g.first) })
+	each("apply again, nothing to do", func(g grown) sample { return fastest(g.again) })
 }
 
 func (t table) end() { t.w.Flush() }

@@ -56,6 +56,24 @@ func instances(b *testing.B, n int, flink bool, keys string) site {
 	return s
 }
 
+// namespaces is a directory of one Event Processing in each of many namespaces, and
+// one truststore for all of them: each namespace gets an intermediate and a copy of
+// the truststore.
+func namespaces(b *testing.B, n int, keys string) site {
+	b.Helper()
+	s := site{"orders-ca.pem": read(b, example+"/orders-ca.pem")}
+	var config strings.Builder
+	config.WriteString("apiVersion: flowcert.io/v1alpha1\nkind: Config\nnamespace: event-automation\n" +
+		"truststores: [{sources: [{name: orders-db, file: orders-ca.pem}]}]\n" + keys + "eventProcessing:\n")
+	ep := read(b, example+"/event-processing.yaml")
+	for i := range n {
+		fmt.Fprintf(&config, "- {name: my-ep, namespace: team-%d}\n", i)
+		s[fmt.Sprintf("team-%d.yaml", i)] = strings.Replace(ep, "name: my-ep\n", fmt.Sprintf("name: my-ep\n  namespace: team-%d\n", i), 1)
+	}
+	s["flowcert.yaml"] = config.String()
+	return s
+}
+
 // fresh writes the site into a directory of its own.
 func (s site) fresh(b *testing.B) string {
 	b.Helper()

@@ -202,6 +202,9 @@ func (d *Double) specChanged(ctx context.Context, f *flinkDeployment) error {
 		return d.writeFlink(ctx, f)
 	}
 	during, losses := f.status.LifecycleState, f.losses()
+	if f.status.ReconciliationStatus.LastStableSpec == "" {
+		during = "" // nothing of it has ever worked: a change costs nothing
+	}
 	f.status.ObservedGeneration = generation
 	f.status.LifecycleState, f.status.ReconciliationStatus.State = "UPGRADING", "UPGRADING"
 	f.status.JobManagerDeploymentStatus, f.status.Error = "MISSING", ""

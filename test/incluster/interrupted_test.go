@@ -12,12 +12,9 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flowcert/flowcert/test/double"
 )
-
-var leaseGVR = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 
 // leaseEnds is what time does to the lease of a process that was killed.
 func (s *site) leaseEnds(t *testing.T) {

@@ -48,6 +48,10 @@ func TestMain(m *testing.M) {
 var (
 	secretsGVR = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	epGVR      = schema.GroupVersionResource{Group: "events.ibm.com", Version: "v1beta1", Resource: "eventprocessings"}
+	podGVR     = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	bindingGVR = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"}
+	eventGVR   = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
+	leaseGVR   = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 	flinkGVR   = schema.GroupVersionResource{Group: "flink.apache.org", Version: "v1beta1", Resource: "flinkdeployments"}
 )
 
@@ -68,8 +72,30 @@ func newSite(t *testing.T) *site {
 func siteOn(t *testing.T, c *cluster.Cluster) *site {
 	t.Helper()
 	s := &site{Cluster: c, namespace: c.Namespace(t), dir: t.TempDir()}
-	s.as(t, c.Config)
+	s.grant(t)
+	s.as(t, c.User(t, s.namespace, account))
 	return s
+}
+
+// account is the ServiceAccount as which flowcert runs.
+const account = "flowcert"
+
+// grant binds what `flowcert manifests` prints, and nothing else: every test runs under RBAC.
+func (s *site) grant(t *testing.T, flags ...string) {
+	t.Helper()
+	printed, err := exec.CommandContext(t.Context(), program, append([]string{"manifests", "-n", s.namespace}, flags...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range cluster.Parse(t, printed) {
+		if kind := object.GetKind(); kind == "ServiceAccount" || strings.HasPrefix(kind, "Role") || strings.HasPrefix(kind, "ClusterRole") {
+			text, err := object.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Apply(t, s.namespace, text)
+		}
+	}
 }
 
 // as lets flowcert run with other credentials.

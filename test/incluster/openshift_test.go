@@ -1,8 +1,12 @@
 package incluster_test
 
 import (
+	"context"
 	"slices"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flowcert/flowcert/pki"
 )
@@ -18,6 +22,13 @@ func TestRoutesOfOpenShift(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "flowcert.yaml", config)
 	s.Apply(t, "", []byte(openshift))
+	t.Cleanup(func() { // other tests' clusters are none of OpenShift's
+		client := s.Dynamic.Resource(schema.GroupVersionResource{Group: "config.openshift.io", Version: "v1", Resource: "ingresses"})
+		if err := client.Delete(context.Background(), "cluster", metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	s.grant(t, "--openshift")
 	s.Apply(t, s.namespace, s.expand(plain))
 	s.must(t, 0, "apply")
 	chain, err := pki.ParseCertificates(s.data(t, "my-ep-cert-", "tls.crt"))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -23,11 +24,13 @@ import (
 type proxy struct {
 	url string
 
-	mutex  sync.Mutex
-	writes int                            // of Secrets and resources, so far
-	before func(write) int                // an HTTP status to answer with in place of the API server; 0: let it pass
-	after  func(write)                    // once the API server has done it, before flowcert knows
-	shift  func(date time.Time) time.Time // of the API server's clock
+	mutex     sync.Mutex
+	writes    int                            // of Secrets and resources, so far
+	before    func(write) int                // an HTTP status to answer with in place of the API server; 0: let it pass
+	conflicts int                            // of the lease, still to come
+	happened  <-chan struct{}                // see atWrite
+	after     func(write)                    // once the API server has done it, before flowcert knows
+	shift     func(date time.Time) time.Time // of the API server's clock
 }
 
 // write is a request of flowcert's that makes, changes or removes a Secret or a resource.
@@ -49,6 +52,7 @@ func (s *site) throughProxy(t *testing.T, config *rest.Config) *proxy {
 	}
 	p := &proxy{}
 	forward := &httputil.ReverseProxy{
+		ErrorLog:       log.New(io.Discard, "", 0), // what breaks is what the tests are about
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(upstream) },
 		Transport:      transport,
 		FlushInterval:  -1, // watches
@@ -56,6 +60,10 @@ func (s *site) throughProxy(t *testing.T, config *rest.Config) *proxy {
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/leases/") && r.Method == http.MethodPut && p.leaseConflicts() {
+			refuse(w, http.StatusConflict)
+			return
+		}
 		if !isWrite(r) {
 			forward.ServeHTTP(w, r)
 			return
@@ -127,6 +135,30 @@ func (p *proxy) written() int {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return p.writes
+}
+
+func (p *proxy) leaseConflicts() bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.conflicts--
+	return p.conflicts >= 0
+}
+
+// conflictsLeft are those of the lease that are still to come; negative: there were more requests.
+func (p *proxy) conflictsLeft() int {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.conflicts
+}
+
+// wait waits for what atWrite announced.
+func (p *proxy) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.happened:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("it never happened")
+	}
 }
 
 // date is the API server's time, as far as flowcert knows.

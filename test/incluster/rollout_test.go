@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -30,16 +29,6 @@ func well(t *testing.T, d *double.Double) {
 	}
 	for _, f := range d.Faults() {
 		t.Error("fault:", f)
-	}
-}
-
-// edit changes an object as somebody would.
-func (s *site) edit(t *testing.T, gvr schema.GroupVersionResource, name, by string, change func(*unstructured.Unstructured)) {
-	t.Helper()
-	u := s.get(t, gvr, name)
-	change(u)
-	if _, err := s.Dynamic.Resource(gvr).Namespace(s.namespace).Update(t.Context(), u, metav1.UpdateOptions{FieldManager: by}); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -96,6 +96,12 @@ func checkImage(t *testing.T, archive string) {
 	if strings.Join(have, " ") != "linux/amd64 linux/s390x" || index.MediaType != "application/vnd.oci.image.index.v1+json" {
 		t.Errorf("the image is for %v, %s", have, index.MediaType)
 	}
+	// A copy of all of it, as into a registry, keeps its digest.
+	everything := t.TempDir()
+	output(t, skopeo, "copy", "--all", ref, "dir:"+everything)
+	if !bytes.Equal(read(t, filepath.Join(everything, "manifest.json")), output(t, skopeo, "inspect", "--raw", ref)) {
+		t.Error("a copy of the image has another digest")
+	}
 	for _, arch := range strings.Fields(architectures) {
 		var config struct {
 			Architecture, OS, Created string

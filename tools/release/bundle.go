@@ -78,7 +78,18 @@ func (r *release) texts() ([]file, error) {
 		return nil, err
 	}
 	docs, err := filesBelow(filepath.Join(root, "docs"))
-	return append(under("monitoring", monitoring), under("docs", docs)...), err
+	if err != nil {
+		return nil, err
+	}
+	out := append(under("monitoring", monitoring), under("docs", docs)...)
+	for _, page := range []string{"README.md", "ARCHITECTURE.md"} { // to which those refer
+		f, err := fileFrom(page, filepath.Join(root, page))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
 }
 
 // chart is the Helm chart, packed as Helm packs one, of this version.

@@ -34,7 +34,7 @@ func (r *release) image() error {
 			return fmt.Errorf("image for %s: %w", p.arch, err)
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{
-			Add: image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: p.arch}},
+			Add: typeless{image}, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: p.arch}},
 		})
 	}
 	at := r.file("image.tar")
@@ -48,6 +48,12 @@ func (r *release) image() error {
 	fmt.Printf("%s\n%s:%s@%s\n", at, repository, tag(r.version()), digest)
 	return nil
 }
+
+// typeless keeps the library from naming the type of the configuration as that of an artifact: this is an image, and a tool
+// that copies the index and leaves that out would change its digest.
+type typeless struct{ v1.Image }
+
+func (typeless) ArtifactType() (string, error) { return "", nil }
 
 // imageOf is the image for one architecture: the program, the licences, and nothing else. There are no certificates of
 // CAs: what vouches for the API server comes with the pod, and the public CAs are in the program.

@@ -1,13 +1,14 @@
-package renew
+// Package parallel does one thing to every element of a list on all processors.
+package parallel
 
 import (
 	"runtime"
 	"sync"
 )
 
-// inParallel calls f for every element, as many at a time as there are
-// processors, and returns what it returned in the elements' order.
-func inParallel[T, R any](in []T, f func(T) R) []R {
+// Map calls f for every element, as many at a time as there are processors, and
+// returns what it returned in the elements' order.
+func Map[T, R any](in []T, f func(T) R) []R {
 	out := make([]R, len(in))
 	next := make(chan int)
 	var workers sync.WaitGroup
