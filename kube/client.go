@@ -43,6 +43,7 @@ type Options struct {
 type Client struct {
 	dynamic  dynamic.Interface
 	metadata metadata.Interface
+	secrets  *secretClient
 	clock    *clock
 	// Namespace is that of the context, or of the pod; empty: not said.
 	Namespace string
@@ -102,7 +103,11 @@ func newClient(cfg *rest.Config, userAgent string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Host, err)
 	}
-	return &Client{dynamic: d, metadata: m, clock: clock, Host: cfg.Host}, nil
+	s, err := newSecretClient(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", cfg.Host, err)
+	}
+	return &Client{dynamic: d, metadata: m, secrets: s, clock: clock, Host: cfg.Host}, nil
 }
 
 // clock learns the API server's time from its answers.

@@ -52,6 +52,9 @@ func NewStore(c *Client, cfg *config.Config, instance string) *Store {
 	return &Store{client: c, cfg: cfg, instance: instance, looksAt: map[secrets.Ref]bool{}}
 }
 
+// Writers is how many of CreateSecret and UpdateSecret may run at a time: with more the API server was not faster.
+func (s *Store) Writers() int { return 8 }
+
 // Read looks at every namespace. One that cannot be read is named in the
 // snapshot, and the others are there; only a cluster that does not answer is an
 // error.
@@ -111,15 +114,7 @@ func refused(err error) bool {
 
 // readNamespace reads all of a namespace, or nothing of it.
 func (s *Store) readNamespace(ctx context.Context, snap *secrets.Snapshot, ns string) error {
-	found := map[secrets.Ref]*secrets.Secret{}
-	err := s.list(ctx, secretResource, ns, secrets.ManagedLabel+"="+secrets.ManagedValue, func(u *unstructured.Unstructured) {
-		secret, err := secrets.FromObject(u.Object)
-		if err != nil {
-			snap.Broken = append(snap.Broken, err)
-			return
-		}
-		found[secret.Ref] = secret
-	})
+	found, err := s.ours(ctx, ns)
 	if err != nil {
 		return err
 	}
@@ -152,6 +147,25 @@ func (s *Store) readNamespace(ctx context.Context, snap *secrets.Snapshot, ns st
 		}
 	}
 	return nil
+}
+
+// ours are flowcert's Secrets in a namespace, read a page at a time.
+func (s *Store) ours(ctx context.Context, ns string) (map[secrets.Ref]*secrets.Secret, error) {
+	found := map[secrets.Ref]*secrets.Secret{}
+	options := metav1.ListOptions{LabelSelector: secrets.ManagedLabel + "=" + secrets.ManagedValue, Limit: pageSize}
+	for {
+		page, err := s.client.secrets.list(ctx, ns, options)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			secret := secretFrom(&page.Items[i])
+			found[secret.Ref] = secret
+		}
+		if options.Continue = page.Continue; options.Continue == "" {
+			return found, nil
+		}
+	}
 }
 
 func (s *Store) readRunning(ctx context.Context, ns string, live *deploy.Running) error {
@@ -210,15 +224,10 @@ func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
 		if snap.Secrets[ref] != nil || snap.Live.Closed[ref.Namespace] != nil {
 			continue
 		}
-		u, err := s.one(ctx, secretResource, ref)
-		if err == nil {
-			var secret *secrets.Secret
-			if secret, err = secrets.FromObject(u.Object); err == nil {
-				snap.Secrets[ref] = secret
-				continue
-			}
-		}
+		secret, err := s.client.secrets.get(ctx, ref)
 		switch {
+		case err == nil:
+			snap.Secrets[ref] = secretFrom(secret)
 		case apierrors.IsNotFound(err):
 		case refused(err):
 			snap.Broken = append(snap.Broken, fmt.Errorf("%s: %w", ref, err))

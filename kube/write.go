@@ -7,10 +7,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -20,59 +18,44 @@ import (
 // fieldManager is what flowcert's changes are marked with in managed fields.
 const fieldManager = "flowcert"
 
-func (s *Store) secretsIn(ns string) dynamic.ResourceInterface {
-	return s.client.dynamic.Resource(secretResource).Namespace(ns)
-}
-
 // CreateSecret refuses a name that is taken.
 func (s *Store) CreateSecret(ctx context.Context, secret *secrets.Secret) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	u, err := s.secretsIn(secret.Namespace).Create(ctx, &unstructured.Unstructured{Object: secret.Object()}, metav1.CreateOptions{FieldManager: fieldManager})
+	answer, err := s.client.secrets.create(ctx, secretFor(secret))
 	if err != nil {
 		return fmt.Errorf("%s: %w", secret.Ref, written(err))
 	}
-	secret.UID, secret.ResourceVersion = string(u.GetUID()), u.GetResourceVersion()
-	return nil
+	return wrote(secret, answer)
 }
 
 // UpdateSecret replaces a Secret of flowcert's, or makes it where there is none.
 // An immutable one with other content is removed and made again: its name says
 // what it holds, and a pod that starts in between waits for it.
 func (s *Store) UpdateSecret(ctx context.Context, secret *secrets.Secret) error {
-	there, err := s.one(ctx, secretResource, secret.Ref)
+	there, err := s.client.secrets.get(ctx, secret.Ref)
 	if apierrors.IsNotFound(err) {
 		return s.CreateSecret(ctx, secret)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", secret.Ref, err)
 	}
-	old, err := secrets.FromObject(there.Object)
-	if err != nil {
-		return err
-	}
+	old := secretFrom(there)
 	if !old.Ours() {
 		return fmt.Errorf("%s %w", secret.Ref, errNotOurs)
 	}
 	if secret.ResourceVersion != "" && secret.ResourceVersion != old.ResourceVersion {
 		return fmt.Errorf("%s: %w", secret.Ref, secrets.ErrChanged)
 	}
-	next := &unstructured.Unstructured{Object: secret.Object()}
-	next.SetOwnerReferences(there.GetOwnerReferences())
-	next.SetFinalizers(there.GetFinalizers())
-	next.SetResourceVersion(old.ResourceVersion)
-	next.SetUID(there.GetUID())
 	if old.Immutable && !sameData(old, secret) {
 		return s.replace(ctx, secret, old)
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	u, err := s.secretsIn(secret.Namespace).Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
+	next := secretFor(secret)
+	next.OwnerReferences, next.Finalizers = there.OwnerReferences, there.Finalizers
+	next.ResourceVersion, next.UID = there.ResourceVersion, there.UID
+	answer, err := s.client.secrets.update(ctx, next)
 	if err != nil {
 		return fmt.Errorf("%s: %w", secret.Ref, written(err))
 	}
-	secret.UID, secret.ResourceVersion = string(u.GetUID()), u.GetResourceVersion()
-	return nil
+	return wrote(secret, answer)
 }
 
 func sameData(a, b *secrets.Secret) bool {
@@ -120,11 +103,8 @@ func (s *Store) PutBack(ctx context.Context, record *secrets.Secret, ref secrets
 	if err != nil {
 		return fmt.Errorf("%s: key %q: %w", record.Ref, secrets.ManifestKey, err)
 	}
-	if u, err := s.one(ctx, secretResource, ref); err == nil {
-		ours, err := secrets.FromObject(u.Object)
-		if err != nil {
-			return err
-		}
+	if there, err := s.client.secrets.get(ctx, ref); err == nil {
+		ours := secretFrom(there)
 		if !ours.Ours() {
 			return nil // it is back already
 		}
@@ -145,14 +125,12 @@ func (s *Store) DeleteSecret(ctx context.Context, secret *secrets.Secret) error 
 }
 
 func (s *Store) remove(ctx context.Context, secret *secrets.Secret) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	uid := types.UID(secret.UID)
 	only := metav1.Preconditions{UID: &uid}
 	if secret.ResourceVersion != "" {
 		only.ResourceVersion = &secret.ResourceVersion
 	}
-	err := s.secretsIn(secret.Namespace).Delete(ctx, secret.Name, metav1.DeleteOptions{Preconditions: &only})
+	err := s.client.secrets.delete(ctx, secret.Ref, only)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -4,20 +4,28 @@ import (
 	"context"
 	"crypto"
 	"runtime"
+	"slices"
 
 	"github.com/flowcert/flowcert/secrets"
 )
 
 // ahead is what is made in the background, as soon as what it needs is there:
 // certificates, because a signature with RSA 4096 takes longer than all else that
-// is done for a leaf but its key, and truststores, while these are signed. Actions
+// is done for a leaf but its key, and the stores, which take longer than to write them. Actions
 // still write in their order.
 type ahead struct {
 	root   *Version                   // that the plan makes; nil: it makes none
 	signs  map[*Version]chan struct{} // closed once the root or the intermediate can sign
 	issued map[Action]<-chan outcome[secrets.Identity]
 	trust  map[*MakeTrust]<-chan outcome[*secrets.Secret]
+	leaves map[*MakeLeaf]<-chan outcome[leaf]
 	slots  slots
+}
+
+// leaf is a leaf's Secret, and what it holds.
+type leaf struct {
+	secret *secrets.Secret
+	holds  secrets.Identity
 }
 
 type outcome[T any] struct {
@@ -41,7 +49,7 @@ func (s slots) take() (release func()) {
 func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
 	a := &ahead{
 		signs: map[*Version]chan struct{}{}, issued: map[Action]<-chan outcome[secrets.Identity]{},
-		trust: map[*MakeTrust]<-chan outcome[*secrets.Secret]{}, slots: newSlots(),
+		trust: map[*MakeTrust]<-chan outcome[*secrets.Secret]{}, leaves: map[*MakeLeaf]<-chan outcome[leaf]{}, slots: newSlots(),
 	}
 	for _, action := range plan.Actions {
 		switch action := action.(type) {
@@ -59,9 +67,7 @@ func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
 		case *MakeIntermediate:
 			a.issued[action] = issue(ctx, r, a, action, action.identity, action.Root)
 		case *MakeLeaf:
-			if action.Keep == nil {
-				a.issued[action] = issue(ctx, r, a, action, action.identity, a.root, action.Issuer)
-			}
+			a.leaves[action] = makeLeaf(ctx, r, a, action)
 		case *MakeTrust:
 			a.trust[action] = inBackground(func() (*secrets.Secret, error) {
 				if err := a.wait(ctx, a.root); err != nil {
@@ -73,6 +79,28 @@ func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
 		}
 	}
 	return a
+}
+
+// makeLeaf makes a leaf's Secret: of a new certificate, or of one that is kept beside the roots of now.
+func makeLeaf(ctx context.Context, r *runner, a *ahead, action *MakeLeaf) <-chan outcome[leaf] {
+	var issued <-chan outcome[secrets.Identity]
+	if action.Keep == nil {
+		issued = issue(ctx, r, a, action, action.identity, a.root, action.Issuer)
+	} else {
+		issued = inBackground(func() (secrets.Identity, error) {
+			err := a.wait(ctx, a.root)
+			return secrets.Identity{Key: action.Keep.Key, Chain: action.Keep.Chain, Roots: slices.Concat(action.Roots, r.roots)}, err
+		})
+	}
+	return inBackground(func() (leaf, error) {
+		id := <-issued
+		if id.err != nil {
+			return leaf{}, id.err
+		}
+		defer a.slots.take()()
+		s, err := action.secret(r, id.value)
+		return leaf{s, id.value}, err
+	})
 }
 
 func inBackground[T any](f func() (T, error)) <-chan outcome[T] {

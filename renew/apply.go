@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
@@ -29,33 +30,70 @@ func Apply(ctx context.Context, plan *Plan, store Store, now time.Time, done fun
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &runner{store: store, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}}
+	r := &runner{store: store, opened: plan.opened, now: now, keys: makeKeys(ctx, plan), root: plan.Root, issuers: map[*Version]secrets.Identity{}}
 	if err := r.choosePasswords(plan); err != nil {
 		return err
 	}
 	r.ahead = makeAhead(ctx, plan, r)
 	r.rewiring = rewireAhead(plan, r)
 	var errs []error
-	for _, a := range plan.Actions {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(append(errs, err)...)
+	for actions := plan.Actions; len(actions) > 0; {
+		n := together(actions, writers(store))
+		for a, err := range parallel.InOrder(writers(store), actions[:n], r.carryOut(ctx)) {
+			switch {
+			case err == nil:
+				r.rewiring.done(a, r)
+				done(a)
+			case errors.Is(err, errNotBegun):
+				return errors.Join(append(errs, ctx.Err())...)
+			case !plan.Isolate:
+				return named(a, err)
+			case (len(errs) > 0 || plan.Partial) && errors.Is(err, errNotMade): // follows from an earlier one
+			default:
+				errs = append(errs, &Failure{a, named(a, err)})
+			}
 		}
-		err := unmade(a, r.ahead.root)
-		if err == nil {
-			err = a.run(ctx, r)
-		}
-		switch {
-		case err == nil:
-			r.rewiring.done(a, r)
-			done(a)
-		case !plan.Isolate:
-			return named(a, err)
-		case (len(errs) > 0 || plan.Partial) && errors.Is(err, errNotMade): // follows from an earlier one
-		default:
-			errs = append(errs, &Failure{a, named(a, err)})
-		}
+		actions = actions[n:]
 	}
 	return errors.Join(errs...)
+}
+
+// carryOut runs an action, if nothing stops it.
+func (r *runner) carryOut(ctx context.Context) func(Action) error {
+	return func(a Action) error {
+		if ctx.Err() != nil {
+			return errNotBegun
+		}
+		if err := unmade(a, r.ahead.root); err != nil {
+			return err
+		}
+		return a.run(ctx, r)
+	}
+}
+
+var errNotBegun = errors.New("was not begun")
+
+// writers is how many writes a store takes at a time: a directory one, an API server several.
+func writers(store Store) int {
+	if s, ok := store.(interface{ Writers() int }); ok {
+		return s.Writers()
+	}
+	return 1
+}
+
+// together is how many of the next actions may run side by side: leaves, none of which needs another.
+func together(actions []Action, writers int) int {
+	n := slices.IndexFunc(actions, func(a Action) bool {
+		_, leaf := a.(*MakeLeaf)
+		return !leaf
+	})
+	switch {
+	case n < 0 && writers > 1:
+		return len(actions)
+	case writers > 1:
+		return max(n, 1)
+	}
+	return 1
 }
 
 // Failure is an action that failed, where others went on.
@@ -147,6 +185,7 @@ type runner struct {
 	cross *x509.Certificate   // with which the root before it vouches for it
 	root  string              // fingerprint of the newest one
 
+	opened    *openOnce
 	ahead     *ahead
 	rewiring  *rewiring
 	passwords map[*Version]string // of the Secrets of their own that the plan makes
@@ -226,7 +265,15 @@ func (r *runner) knows(v *Version, id secrets.Identity) {
 	r.issuers[v] = id
 }
 
-// password opens a Secret that an earlier action made.
+// password is what lies in a Secret of its own, which the plan may still have to write.
+func (r *runner) password(v *Version) (string, error) {
+	if password, ok := r.passwords[v]; ok {
+		return password, nil
+	}
+	return v.password()
+}
+
+// password opens a Secret that is there.
 func (v *Version) password() (string, error) {
 	if v.Secret == nil {
 		return "", fmt.Errorf("%s of %s %w", v.Role, v.Target, errNotMade)
@@ -404,10 +451,7 @@ func (a *MakeTrust) password(r *runner) (string, error) {
 	if a.PasswordFrom == nil {
 		return orGenerate(a.Password)
 	}
-	if password, ok := r.passwords[a.PasswordFrom]; ok {
-		return password, nil
-	}
-	return a.PasswordFrom.password()
+	return r.password(a.PasswordFrom)
 }
 
 func (a *Rewire) run(ctx context.Context, r *runner) error {

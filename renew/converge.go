@@ -57,6 +57,7 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		w.Troubled(err, pause)
 		return sleep(ctx, pause)
 	}
+	var opened *openOnce
 	for {
 		state, err := Observe(ctx, cfg, store, now())
 		if err != nil {
@@ -65,7 +66,8 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 			}
 			continue
 		}
-		state.Adopt = adopt
+		opened = opened.next()
+		state.Adopt, state.opened = adopt, opened
 		plan := NewPlan(cfg, state)
 		w.Planned(state, plan)
 		switch {

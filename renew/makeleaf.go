@@ -18,39 +18,48 @@ import (
 )
 
 func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
-	id, err := a.issuedOrKept(r)
-	if err != nil {
+	made := <-r.ahead.leaves[a]
+	if made.err != nil {
+		return made.err
+	}
+	s := made.value.secret
+	if err := a.write(ctx, r, s); err != nil {
 		return err
 	}
+	r.opened.wrote(s, a.Shape, made.value.holds)
+	return nil
+}
+
+func (a *MakeLeaf) write(ctx context.Context, r *runner, s *secrets.Secret) error {
+	if a.Replaces == nil {
+		return r.create(ctx, a.Version, s)
+	}
+	a.Version.Secret = s
+	return r.store.UpdateSecret(ctx, s)
+}
+
+// secret is the leaf's, to be written.
+func (a *MakeLeaf) secret(r *runner, id secrets.Identity) (*secrets.Secret, error) {
 	if refused := MayServe(inUse(a.Edges), Serving{Chain: id.Chain, From: r.now}); a.Keep == nil && len(refused) > 0 {
-		return errors.New(refused[0].String())
+		return nil, errors.New(refused[0].String())
 	}
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.FixedName}, a.Target, a.Role, r.now)
 	if a.FixedName == "" {
 		s.Name = a.name(id)
 	}
-	if err := a.fill(s, id); err != nil {
-		return err
+	if err := a.fill(s, id, r); err != nil {
+		return nil, err
 	}
 	if a.FixedName != "" {
 		s.Immutable = false
 		a.keepOthers(s)
-		a.Version.Secret = s
-		return r.store.UpdateSecret(ctx, s)
+		return s, nil
 	}
 	follow(s, a.Follows)
 	if a.Wish != "" {
 		s.Annotations[wishAnnotation] = a.Wish
 	}
-	return r.create(ctx, a.Version, s)
-}
-
-// issuedOrKept is what goes into the Secret.
-func (a *MakeLeaf) issuedOrKept(r *runner) (secrets.Identity, error) {
-	if a.Keep != nil {
-		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: slices.Concat(a.Roots, r.roots)}, nil
-	}
-	return r.ahead.identity(a)
+	return s, nil
 }
 
 // ourKeys are the data keys that flowcert writes beside a leaf.
@@ -168,7 +177,7 @@ func (a *MakeLeaf) name(id secrets.Identity) string {
 }
 
 // fill writes the leaf into the Secret in its shape.
-func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
+func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity, r *runner) error {
 	if a.Shape.format == "" {
 		if err := s.PutIdentity(id, a.Shape.data); err != nil {
 			return err
@@ -177,10 +186,7 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 			s.Data[deploy.IngressCA] = s.Data[a.Shape.data.CA]
 		}
 	}
-	formats := a.Shape.also
-	if a.Shape.format != "" {
-		formats = []truststore.Format{a.Shape.format}
-	}
+	formats := a.Shape.formats()
 	switch {
 	case len(formats) == 0:
 		return nil
@@ -190,7 +196,7 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 	password := a.Shape.onePassword
 	if password == "" {
 		var err error
-		if password, err = a.Shape.passwordFrom.password(); err != nil {
+		if password, err = r.password(a.Shape.passwordFrom); err != nil {
 			return err
 		}
 	}

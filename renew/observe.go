@@ -45,7 +45,8 @@ type State struct {
 	asked       map[string]answer // what their servers present, by address; in a cluster
 	admission   admission
 	versions    map[slot][]*secrets.Secret
-	compromised bool // see compromise
+	compromised bool      // see compromise
+	opened      *openOnce // of the pass before; nil: nothing
 }
 
 // SourceKey is the place of a source in the configuration.

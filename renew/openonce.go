@@ -23,14 +23,29 @@ type openOnce struct {
 	stores map[onceKey]onceStores
 	trust  map[onceKey]onceTrust
 	known  map[string]*x509.Certificate // by their bytes: the same issuers are beside many leaves
+	before *openOnce                    // of the pass before; nil: this is the first
 }
 
 // onceKey is a Secret, and how it was opened: another password, another answer.
 type onceKey struct {
-	secret     *secrets.Secret
+	content
 	data       deploy.DataKeys // of an identity in PEM
 	format     truststore.Format
 	key, trust string
+}
+
+// content is what a Secret holds, as the API server tells it apart (Kubernetes API conventions, "Concurrency Control
+// and Consistency"): it outlives a pass. In a directory it is the Secret that this pass has read.
+type content struct {
+	uid, resourceVersion string
+	secret               *secrets.Secret
+}
+
+func contentOf(s *secrets.Secret) content {
+	if s.UID == "" || s.ResourceVersion == "" {
+		return content{secret: s}
+	}
+	return content{uid: s.UID, resourceVersion: s.ResourceVersion}
 }
 
 type onceStores struct {
@@ -47,37 +62,75 @@ func newOpenOnce() *openOnce {
 	return &openOnce{stores: map[onceKey]onceStores{}, trust: map[onceKey]onceTrust{}, known: map[string]*x509.Certificate{}}
 }
 
+// next is for the pass after this one. What that pass does not ask for is forgotten.
+func (o *openOnce) next() *openOnce {
+	out := newOpenOnce()
+	if out.before = o; o != nil {
+		o.before = nil
+	}
+	return out
+}
+
+// wrote keeps what is in a Secret that was just written, in all the ways in which it is read.
+func (o *openOnce) wrote(s *secrets.Secret, sh shape, id secrets.Identity) {
+	if o == nil || s.ResourceVersion == "" || sh.passwordFrom != nil {
+		return
+	}
+	if sh.format == "" {
+		o.keep(onceKey{content: contentOf(s), data: sh.data}, onceStores{id: id})
+	}
+	key, trust := sh.passwords(s)
+	for _, f := range sh.formats() {
+		o.keep(onceKey{content: contentOf(s), format: f, key: key, trust: trust}, onceStores{id: id})
+	}
+}
+
+// keep shares the certificates with those that were read before.
+func (o *openOnce) keep(k onceKey, got onceStores) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	got.id.Chain, got.id.Roots = o.shared(got.id.Chain), o.shared(got.id.Roots)
+	o.stores[k] = got
+}
+
 // openIdentity is [secrets.Secret.Identity], once a pass: RSA keys are checked
 // whenever they are read.
 func (o *openOnce) openIdentity(s *secrets.Secret, k deploy.DataKeys) (secrets.Identity, error) {
-	return o.open(onceKey{secret: s, data: k}, func() (secrets.Identity, error) { return s.Identity(k) })
+	return o.open(onceKey{content: contentOf(s), data: k}, func() (secrets.Identity, error) { return s.Identity(k) })
 }
 
 // openStores is [secrets.Secret.Stores], once a pass.
 func (o *openOnce) openStores(s *secrets.Secret, f truststore.Format, key, trust string) (secrets.Identity, error) {
-	k := onceKey{secret: s, format: f, key: key, trust: trust}
+	k := onceKey{content: contentOf(s), format: f, key: key, trust: trust}
 	return o.open(k, func() (secrets.Identity, error) { return s.Stores(f, key, trust) })
 }
 
 func (o *openOnce) open(k onceKey, read func() (secrets.Identity, error)) (secrets.Identity, error) {
-	o.mu.Lock()
-	got, ok := o.stores[k]
-	o.mu.Unlock()
+	got, ok := o.found(k)
 	if ok {
 		return got.id, got.err
 	}
 	got.id, got.err = read()
+	o.keep(k, got)
+	return got.id, got.err
+}
+
+// found is what this pass has read, or the one before.
+func (o *openOnce) found(k onceKey) (onceStores, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.share(got.id.Chain)
-	o.share(got.id.Roots)
-	o.stores[k] = got
-	return got.id, got.err
+	got, ok := o.stores[k]
+	if !ok && o.before != nil {
+		if got, ok = o.before.stores[k]; ok {
+			o.stores[k] = got
+		}
+	}
+	return got, ok
 }
 
 // openTrust is [secrets.Secret.Trust], once a pass.
 func (o *openOnce) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
-	k := onceKey{secret: s, format: f, trust: password}
+	k := onceKey{content: contentOf(s), format: f, trust: password}
 	o.mu.Lock()
 	got, ok := o.trust[k]
 	o.mu.Unlock()
@@ -88,20 +141,22 @@ func (o *openOnce) openTrust(s *secrets.Secret, f truststore.Format, password st
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i, e := range got.entries {
-		got.entries[i].Certificate = o.shared(e.Certificate)
+		got.entries[i].Certificate = o.same(e.Certificate)
 	}
 	o.trust[k] = got
 	return got.entries, got.err
 }
 
-// share puts the certificates that were read before in place of equal ones.
-func (o *openOnce) share(certs []*x509.Certificate) {
+// shared puts the certificates that were read before in place of equal ones.
+func (o *openOnce) shared(certs []*x509.Certificate) []*x509.Certificate {
+	out := make([]*x509.Certificate, len(certs))
 	for i, c := range certs {
-		certs[i] = o.shared(c)
+		out[i] = o.same(c)
 	}
+	return out
 }
 
-func (o *openOnce) shared(c *x509.Certificate) *x509.Certificate {
+func (o *openOnce) same(c *x509.Certificate) *x509.Certificate {
 	if same, ok := o.known[string(c.Raw)]; ok {
 		return same
 	}

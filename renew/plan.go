@@ -41,6 +41,8 @@ type Plan struct {
 	Root string
 	// Notices are worth attention and change nothing.
 	Notices []string
+
+	opened *openOnce // what was read for it
 }
 
 // Without is the plan less the actions for some targets. What needs what they
@@ -204,7 +206,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{Isolate: state.live()}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
-		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: newOpenOnce(),
+		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: cmp.Or(state.opened, newOpenOnce()),
 	}
 }
 
@@ -230,6 +232,7 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 	if len(held) > 0 {
 		p.waitHeld(first)
 	}
+	p.plan.opened = p.once
 	return p.plan
 }
 

@@ -39,6 +39,14 @@ func (s shape) open(secret *secrets.Secret, o *openOnce) (secrets.Identity, erro
 	return o.openStores(secret, formatOf(secret), key, trust)
 }
 
+// formats of the stores in a Secret of this shape.
+func (s shape) formats() []truststore.Format {
+	if s.format != "" {
+		return []truststore.Format{s.format}
+	}
+	return s.also
+}
+
 // passwords of a Secret of this shape.
 func (s shape) passwords(secret *secrets.Secret) (key, trust string) {
 	if s.onePassword != "" {

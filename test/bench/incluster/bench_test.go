@@ -290,8 +290,10 @@ func (m bench) measure(name string, spec pki.KeySpec, theirs, times float64) {
 	first := m.run(dir, "apply")
 	writes, _ := m.writes(ns, before)
 	rate := n / first.wall.Seconds()
-	m.row(name+": apply, from nothing", fmt.Sprintf("%.1f/s, %.2f of that limit", rate, rate/limit), fmt.Sprintf("at least %.2f", minOfCrypto), rate/limit >= minOfCrypto || times > 0)
-	if times > 0 {
+	if times == 0 { // keys are most of the work
+		m.row(name+": apply, from nothing", fmt.Sprintf("%.1f/s, %.2f of that limit", rate, rate/limit), fmt.Sprintf("at least %.2f", minOfCrypto), rate/limit >= minOfCrypto)
+	} else {
+		m.row(name+": apply, from nothing", fmt.Sprintf("%.1f/s", rate), "", true)
 		m.row(name+": beside cert-manager's best", fmt.Sprintf("%.1f times", rate/theirs), fmt.Sprintf("at least %.0f", times), rate/theirs >= times)
 		bound := cpuUnderEC
 		if caSpec(m.b).Algorithm == pki.RSA {
