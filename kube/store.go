@@ -34,7 +34,7 @@ const pageSize = 100
 // Store is a cluster as renew plans on it. It looks at the namespaces of one
 // configuration, and of their Secrets at flowcert's own and at those that the
 // configuration or a resource names. Watch may run beside one goroutine that does
-// the rest.
+// the rest, and that one may have [Store.Writers] write Secrets for it.
 type Store struct {
 	client   *Client
 	cfg      *config.Config
