@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"net"
 	"strconv"
 	"strings"
 
@@ -89,4 +90,18 @@ func FlinkHost(r Resource) string {
 	host, _, _ := strings.Cut(endpoint, "/")
 	host, _, _ = strings.Cut(host, ":")
 	return host
+}
+
+// FlinkREST is the address at which the REST endpoint of a FlinkDeployment is called in the cluster, and whether it
+// speaks TLS: the Service <name>-rest (Apache Flink documentation, "Native Kubernetes") at rest.port.
+func FlinkREST(r Resource, clusterDomain string) (address string, tls bool) {
+	c, err := readConf(r)
+	if err != nil {
+		return "", false
+	}
+	port, ok := c.get("rest.port")
+	if !ok {
+		port = "8081"
+	}
+	return net.JoinHostPort(r.Name+"-rest."+r.Namespace+".svc."+clusterDomain, port), c.isTrue("security.ssl.rest.enabled")
 }

@@ -477,6 +477,24 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+func TestFlinkREST(t *testing.T) {
+	for conf, want := range map[string]struct {
+		address string
+		tls     bool
+	}{
+		"security.ssl.rest.enabled: 'true'":                           {"s-rest.event-automation.svc.cluster.local:8081", true},
+		"security: {ssl: {rest: {enabled: true}}}":                    {"s-rest.event-automation.svc.cluster.local:8081", true},
+		"{security.ssl.rest.enabled: 'true', rest.port: '9081'}":      {"s-rest.event-automation.svc.cluster.local:9081", true},
+		"{security.ssl.internal.enabled: 'true', rest: {port: 9081}}": {"s-rest.event-automation.svc.cluster.local:9081", false},
+		"{}": {"s-rest.event-automation.svc.cluster.local:8081", false},
+	} {
+		r := resource(t, "apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: s}\nspec:\n  flinkConfiguration:\n    "+conf+"\n")
+		if address, tls := FlinkREST(r, "cluster.local"); address != want.address || tls != want.tls {
+			t.Errorf("%s: %s %v", conf, address, tls)
+		}
+	}
+}
+
 func TestPlaceholder(t *testing.T) {
 	for s, want := range map[string][2]bool{ // Placeholder, blank
 		"<jks-secret>": {true, true}, " <URI of the job jar> ": {true, true}, "<A>": {true, true},

@@ -38,7 +38,11 @@ func (s *State) health(r deploy.Resource) deploy.Health {
 			}
 		}
 	}
-	return deploy.HealthOf(r, deploy.RunningOf(r, s.Live.Running), ours)
+	h := deploy.HealthOf(r, deploy.RunningOf(r, s.Live.Running), ours)
+	if before := s.servesBefore(r); before != "" && h.Rolling == "" && !h.Idle {
+		h.Rolling = "its REST endpoint still serves the certificate of " + before
+	}
+	return h
 }
 
 // uses lists what holds on to a Secret in a cluster, its resource left aside.

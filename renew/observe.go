@@ -41,8 +41,9 @@ type State struct {
 	Live *secrets.Live
 
 	resources   []deploy.Resource
-	webhooks    []deploy.Resource // webhook configurations
-	asked       map[string]answer // what their servers present, by address; in a cluster
+	webhooks    []deploy.Resource            // webhook configurations
+	asked       map[string]answer            // what their servers present, by address; in a cluster
+	serves      map[string]*x509.Certificate // what REST endpoints present, by resource, see askFlink
 	admission   admission
 	versions    map[slot][]*secrets.Secret
 	compromised bool      // see compromise
@@ -89,6 +90,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 	s.compromised = s.anyCompromised()
 	if s.live() {
 		s.asked = askWebhooks(ctx, s.webhooks)
+		s.askFlink(ctx, cfg)
 		s.admission = s.askAdmission(ctx, store)
 	}
 	for i, t := range cfg.Truststores {
