@@ -42,6 +42,9 @@ func (w *worker) done(ctx context.Context, a renew.Action) {
 	case *renew.Rewire:
 		w.told["rolling "+a.Resource.String()] = "started"
 		w.event(ctx, a.Resource, false, reasonWired, "Rewire", "refers to what flowcert made: "+a.Because)
+	case *renew.Restart:
+		w.told["rolling "+a.Resource.String()] = "started"
+		w.event(ctx, a.Resource, false, reasonWired, "Restart", a.What()+": "+a.Because)
 	case *renew.MakeLeaf:
 		reason := reasonIssued
 		if a.Renews {

@@ -70,7 +70,7 @@ func podFrom(u *unstructured.Unstructured) deploy.Pod {
 	at, _ := time.Parse(time.RFC3339, started) // zero: no kubelet has it yet
 	spec, _, _ := unstructured.NestedFieldNoCopy(u.Object, "spec")
 	return deploy.Pod{
-		Namespace: u.GetNamespace(), Name: u.GetName(), Labels: u.GetLabels(), Started: at,
+		Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()), Labels: u.GetLabels(), Started: at,
 		Ready: condition(u, "Ready"), Leaving: u.GetDeletionTimestamp() != nil,
 		Finished: phase == "Succeeded" || phase == "Failed", Secrets: mountedSecrets(spec),
 	}

@@ -320,6 +320,11 @@ func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 	if err := s.PutTrust(a.Format, entries, password); err != nil {
 		return err
 	}
+	if a.FixedName != "" {
+		a.Version.Values[contentValue] = contentOf(entries).digest()
+		a.updateInPlace(s)
+		return r.store.UpdateSecret(ctx, s)
+	}
 	if slices.Contains(a.Spoilt, s.Name) {
 		// Its name says what it holds; somebody changed it, and it is put right.
 		a.Version.Secret = s
@@ -328,8 +333,26 @@ func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 	return r.create(ctx, a.Version, s)
 }
 
+// updateInPlace makes the Secret the next state of the one that it replaces.
+func (a *MakeTrust) updateInPlace(s *secrets.Secret) {
+	s.Immutable = false
+	a.Version.Secret = s
+	if a.Replaces != nil {
+		keepOthers(s, a.Replaces)
+		if a.Replaces.Ours() {
+			s.ResourceVersion = a.Replaces.ResourceVersion
+		}
+	}
+	if a.Earlier != "" {
+		s.Annotations[earlierTrustAnnotation] = a.Earlier
+	}
+}
+
 // name is that of a version with this content.
 func (a *MakeTrust) name(entries []truststore.Entry) string {
+	if a.FixedName != "" {
+		return a.FixedName
+	}
 	public := []string{string(a.Format), strconv.Itoa(a.PasswordVersion)}
 	for _, e := range entries {
 		public = append(public, e.Alias+"="+pki.Fingerprint(e.Certificate))

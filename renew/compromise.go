@@ -103,9 +103,13 @@ func (p *planner) planForgetLost() {
 			continue
 		}
 		if s.Role() != secrets.RoleIntermediate && !p.retired(s) {
+			name := s.Name
+			if p.earlierLost(s) {
+				name += earlierWord
+			}
 			p.lostItems("compromised; " + s.Name + " still has it")
 			p.plan.Waits = append(p.plan.Waits, Wait{Target: a.target, For: fmt.Sprintf(
-				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, s.Name, p.whatNext(s.Name))})
+				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, name, p.whatNext(name))})
 			return
 		}
 		if !used[s.Ref] {
@@ -136,6 +140,9 @@ func (p *planner) lostItems(state string) {
 // one, or may have been loaded when it did.
 func (p *planner) knowsLost(s *secrets.Secret) bool {
 	a := &p.authority
+	if p.earlierLost(s) {
+		return true
+	}
 	switch s.Role() {
 	case secrets.RoleTruststore, secrets.RoleFlinkTrust:
 		entries, err := p.trustOf(s)
@@ -152,6 +159,14 @@ func (p *planner) knowsLost(s *secrets.Secret) bool {
 	}
 	return slices.ContainsFunc(id.Roots, a.isLost) || slices.ContainsFunc(append(p.earlierChains(s), id.Chain), func(chain []*x509.Certificate) bool {
 		return home(chain, a.lost) != nil
+	})
+}
+
+// earlierLost reports whether a reader of a Secret that is updated in place may
+// go by a compromised root that it held before.
+func (p *planner) earlierLost(s *secrets.Secret) bool {
+	return slices.ContainsFunc(p.earlierTrust(s), func(c content) bool {
+		return slices.ContainsFunc(secrets.Certificates(c.entries), p.authority.isLost)
 	})
 }
 

@@ -48,8 +48,9 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 
 // whatNext says what a person can do about trust that is still in use.
 func (p *planner) whatNext(version string) string {
+	version, earlier := strings.CutSuffix(version, earlierWord)
 	if p.state.live() {
-		return p.liveNext(version)
+		return p.liveNext(version, earlier)
 	}
 	for _, versions := range p.state.versions {
 		for _, s := range versions {
@@ -64,15 +65,19 @@ func (p *planner) whatNext(version string) string {
 	return fmt.Sprintf("roll the resources out, then run flowcert apply --deployed, and apply again after %s (rotation.soak)", p.cfg.Rotation.Soak)
 }
 
-// liveNext says what in the cluster still uses a version.
-func (p *planner) liveNext(version string) string {
+// liveNext says what in the cluster still uses a version, or what it held before.
+func (p *planner) liveNext(version string, earlier bool) string {
 	for _, k := range p.slots() {
 		for _, s := range p.state.versions[k] {
 			if s.Name != version {
 				continue
 			}
-			if why := p.state.inTheWay(s); why != "" {
-				return why
+			why := p.state.inTheWay
+			if earlier {
+				why = p.state.staleReaders
+			}
+			if words := why(s); words != "" {
+				return words
 			}
 		}
 	}
@@ -208,10 +213,11 @@ func Deployed(state *State) []*secrets.Secret {
 		if s.Role() == secrets.RoleAdopted && s.Annotations[deployedAnnotation] == "" && state.succeeded(s) {
 			out = append(out, marking(s, deployedAnnotation, state.Now))
 		}
-		if !slices.Contains(versionRoles, s.Role()) || s.Annotations[deployedAnnotation] != "" {
+		earlier := s.Annotations[earlierAnnotation]+s.Annotations[earlierTrustAnnotation] != ""
+		if !slices.Contains(versionRoles, s.Role()) && !earlier || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
-		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" && !mountedNowhere(s, references) {
+		if !state.replaced(s, references) && !earlier && !mountedNowhere(s, references) {
 			continue
 		}
 		out = append(out, marking(s, deployedAnnotation, state.Now))

@@ -86,8 +86,18 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		w.referenced = append(w.referenced, m.referenced)
 		w.holders = append(w.holders, m.target)
 	}
-	v, actions := p.trust(w)
-	p.plan.Actions = append(p.plan.Actions, actions...)
+	var v *Version
+	if w.fixed = t.Naming == config.Fixed; w.fixed {
+		w.mounts = mounts
+		if v = p.trustInPlace(w); v == nil {
+			return // a fault says why
+		}
+	} else {
+		var step *MakeTrust
+		if v, step = p.trust(w); step != nil {
+			p.act(step)
+		}
+	}
 	for _, m := range mounts {
 		if !m.paused && p.single(m.target, *m.trust) {
 			*m.trust, *m.file = p.keepsOwn(w, m, v), secrets.TrustFile(t.Format)
@@ -98,6 +108,7 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 // mount is a workload that mounts a truststore.
 type mount struct {
 	target     string
+	resource   deploy.Resource
 	paused     bool
 	referenced string // the Secret that it mounts now
 	trust      **Version
@@ -109,12 +120,12 @@ func (p *planner) mountsIn(namespace string, t config.Truststore) []mount {
 	eps, flinks := p.mounting(t)
 	for _, job := range eps {
 		if job.config.Namespace == namespace {
-			out = append(out, mount{job.target, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
+			out = append(out, mount{job.target, job.resource, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
 	for _, job := range flinks {
 		if job.config.Namespace == namespace {
-			out = append(out, mount{job.target, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
+			out = append(out, mount{job.target, job.resource, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
 	return out

@@ -74,6 +74,7 @@ type Secret struct {
 	// UID and ResourceVersion say which object, and which state of it, was read from
 	// a cluster.
 	UID, ResourceVersion string
+	handed               time.Time // see Since; zero in a directory
 }
 
 // Ours reports whether flowcert made the Secret.

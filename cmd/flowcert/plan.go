@@ -66,6 +66,8 @@ func verbOf(action renew.Action) verb {
 	switch action.(type) {
 	case *renew.Rewire:
 		return verb{"edit", "edited", yellow}
+	case *renew.Restart:
+		return verb{"restart", "restarted", yellow}
 	case *renew.Adopt:
 		return verb{"adopt", "adopted", yellow}
 	case *renew.Forget:
