@@ -162,19 +162,6 @@ func (s *Store) remove(ctx context.Context, secret *secrets.Secret) error {
 	return nil
 }
 
-// DeletePod removes a pod, if it is still the one that was read, as kubectl delete
-// does: it has its own grace period.
-func (s *Store) DeletePod(ctx context.Context, pod deploy.Pod) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	uid := types.UID(pod.UID)
-	err := s.client.dynamic.Resource(podResource).Namespace(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
-	if err == nil || apierrors.IsNotFound(err) {
-		return nil
-	}
-	return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, written(err))
-}
-
 // WriteResource changes the annotations and the specification in one patch, if
 // the resource is still what was read.
 func (s *Store) WriteResource(ctx context.Context, r deploy.Resource, source []byte) error {

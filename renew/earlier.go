@@ -40,9 +40,9 @@ type content struct {
 var unknownContent = content{public: "not known yet"}
 
 // isBundled tells those public CAs. A file of public CAs may hold somebody's own.
-func isBundled(e truststore.Entry) bool { return isPublic(e) && bundled()[e.Alias] }
+func isBundled(e truststore.Entry) bool { return isPublic(e) && bundledCAs()[e.Alias] }
 
-var bundled = sync.OnceValue(func() map[string]bool {
+var bundledCAs = sync.OnceValue(func() map[string]bool {
 	out := map[string]bool{}
 	for _, e := range truststore.Entries([]truststore.Source{{Certificates: truststore.PublicCAs()}}) {
 		out[e.Alias] = true

@@ -203,8 +203,8 @@ func (p *planner) mayHaveLoaded(w trustWant, m mount, now *secrets.Secret, write
 // for them.
 func (p *planner) contentFault(w trustWant, c content, want []truststore.Entry) string {
 	have := slices.Clone(c.entries)
-	if c.public != "" {
-		if w.publicExact && c.public != contentOf(want).public {
+	if public := contentOf(want).public; c.public != "" {
+		if public == "" || w.publicExact && c.public != public {
 			return "its public certificates have changed"
 		}
 		for _, e := range want {

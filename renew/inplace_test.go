@@ -393,3 +393,27 @@ func TestRolloverOfAFixedTruststore(t *testing.T) {
 		t.Errorf("restarts %v, want %v", restarts, want)
 	}
 }
+
+// TestPublicCAsInPlace: they are no burden to what is remembered, and to take
+// them away restarts what has loaded them.
+func TestPublicCAsInPlace(t *testing.T) {
+	s := newSite(t, strings.Replace(fixedConfig, "publicCAs: false", "publicCAs: true", 1), map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	s.secondCA()
+	later := testNow.Add(time.Hour)
+	s.apply(later)
+	if n := len(s.observe(later).Secrets[fixedRef].Annotations[earlierTrustAnnotation]); n == 0 || n > 4096 {
+		t.Errorf("%d bytes are remembered", n)
+	}
+	s.sayDeployed(later)
+	if got := restarted(s.plan(later)); len(got) > 0 {
+		t.Errorf("although nothing has changed: %v", got)
+	}
+	s.reconfigure("publicCAs: true", "publicCAs: false")
+	if got := restarted(s.apply(later.Add(time.Hour))); !slices.Equal(got, both[1:]) {
+		t.Errorf("restarts %v", got)
+	}
+	if byHand := s.plan(later.Add(time.Hour)).ByHand; len(byHand) != 1 {
+		t.Errorf("by hand %v", byHand)
+	}
+}

@@ -18,11 +18,11 @@ type Restart struct {
 	Because  string
 }
 
-// podStore is a store in which pods run.
-type podStore interface {
-	// DeletePod removes a pod, if it is still the one that was read
-	// (secrets.ErrChanged).
-	DeletePod(ctx context.Context, p deploy.Pod) error
+// podRestarter is a store in which something runs.
+type podRestarter interface {
+	// RestartPod deletes a pod that something else will make again, if it is still
+	// the one that was read (secrets.ErrChanged).
+	RestartPod(ctx context.Context, p deploy.Pod) error
 }
 
 // Object, Subject, What, Reason and Disturbs describe the action.
@@ -47,12 +47,12 @@ func (a *Restart) Reason() string   { return a.Because }
 func (a *Restart) Disturbs() string { return "the Event Processing pod" }
 
 func (a *Restart) run(ctx context.Context, r *runner) error {
-	store, ok := r.store.(podStore)
+	store, ok := r.store.(podRestarter)
 	if !ok {
 		return errors.New("no pods run in a directory")
 	}
 	for _, pod := range a.Pods {
-		if err := store.DeletePod(ctx, pod); err != nil {
+		if err := store.RestartPod(ctx, pod); err != nil {
 			return err
 		}
 	}
