@@ -1,19 +1,38 @@
 GO ?= go
 FUZZTIME ?= 2m
 
+# What make image and make bundle make, for what, and of which time.
+DIST ?= dist
+ARCHITECTURES ?= amd64 arm64 ppc64le s390x
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+export SOURCE_DATE_EPOCH
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOVULNDB ?= https://vuln.go.dev
 export GOVULNDB
 
 .DEFAULT_GOAL := build
-.PHONY: help build tools test bench lint vulncheck fuzz clean
+.PHONY: help build programs image bundle tools test bench lint vulncheck fuzz clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary bin/flowcert
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/flowcert ./cmd/flowcert
+
+# dist/bin holds what is packed and nothing of another version.
+programs:
+	rm -rf $(DIST)/bin
+	for arch in $(ARCHITECTURES); do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags '-s -w' -o $(DIST)/bin/flowcert-linux-$$arch ./cmd/flowcert || exit 1; \
+	done
+
+image: programs ## an OCI archive of an image for all ARCHITECTURES, in dist/; no container engine is needed
+	cd tools/release && $(GO) run . image $(abspath $(DIST))
+
+bundle: image ## all that a site without a network needs, in one archive in dist/
+	cd tools/release && $(GO) run . bundle $(abspath $(DIST))
 
 tools: ## find what the tests run besides Go; on Debian, as root, install what is missing
 	@test/tools.sh
@@ -24,11 +43,14 @@ test: tools ## run every test, with the software that users run
 
 bench: ## time flowcert beside openssl and keytool, and on 20 and 200 instances (a few minutes)
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench/incluster -args -ca RSA:4096
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench/incluster -args -ca EC:256
 
 lint: ## go vet, gofmt, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "gofmt -w is needed on:" $$files; exit 1; fi
 	$(GO) run $(STATICCHECK) ./...
+	cd tools/release && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vulncheck
 
 vulncheck:
@@ -41,4 +63,4 @@ fuzz: ## run every fuzz target of every package for FUZZTIME (2m) each
 	@test/fuzz.sh $(FUZZTIME)
 
 clean: ## remove what build made
-	rm -rf bin
+	rm -rf bin dist

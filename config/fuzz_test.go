@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -82,7 +83,7 @@ func checkPromises(t *testing.T, c *Config) {
 			t.Fatalf("truststore %+v", store)
 		}
 		for _, ref := range store.MountIn.EventProcessing {
-			if !c.Has(Target{KindEventProcessing, ref.Namespace, ref.Name}) {
+			if !slices.Contains(c.Targets(), Target{KindEventProcessing, ref.Namespace, ref.Name}) {
 				t.Fatalf("mounted in %v", ref)
 			}
 		}
@@ -96,7 +97,7 @@ func checkPromises(t *testing.T, c *Config) {
 		}
 	}
 	for _, edge := range c.Edges {
-		if !c.Has(edge.Client) || !c.Has(edge.Server) {
+		if !slices.Contains(c.Targets(), edge.Client) || !slices.Contains(c.Targets(), edge.Server) {
 			t.Fatalf("edge %+v", edge)
 		}
 	}

@@ -40,9 +40,6 @@ func (c *Config) Targets() []Target {
 	return all
 }
 
-// Has tells whether a target is configured.
-func (c *Config) Has(t Target) bool { return slices.Contains(c.Targets(), t) }
-
 // Namespaces lists every namespace that flowcert reads or writes in, sorted.
 func (c *Config) Namespaces() []string {
 	set := map[string]bool{c.Namespace: true}
@@ -108,6 +105,9 @@ func (c *Config) Secrets() []Ref {
 	}
 	for _, t := range c.Truststores {
 		add(t.Password)
+		if t.Password == nil { // where flowcert keeps it, there may be somebody else's
+			out = append(out, Ref{t.Namespace, t.Name + "-password"})
+		}
 		for _, s := range t.Sources {
 			add(s.Secret)
 		}

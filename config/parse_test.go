@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,7 +287,7 @@ func TestAcceptedYAML(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := mustParse(t, text)
-			if !c.Has(Target{KindEventProcessing, "ea", "ep"}) || !c.Has(Target{KindFlinkDeployment, "ea", "flink"}) {
+			if !slices.Contains(c.Targets(), Target{KindEventProcessing, "ea", "ep"}) || !slices.Contains(c.Targets(), Target{KindFlinkDeployment, "ea", "flink"}) {
 				t.Errorf("workloads are %v", c.Workloads())
 			}
 			if c.ClusterDomain != "cluster.local" {

@@ -36,7 +36,7 @@ type Lease interface {
 	Hold(context.Context) (held context.Context, release func())
 }
 
-// Daemon is what Run works with. All fields are needed.
+// Daemon is what Run works with. All fields but Now are needed.
 type Daemon struct {
 	// Load reads the configuration. It is called at the start and after a change of
 	// its files.
@@ -48,6 +48,8 @@ type Daemon struct {
 	Log   *slog.Logger
 	// Metrics are those that NewMetrics made.
 	Metrics *Metrics
+	// Now is the wall clock; nil: time.Now.
+	Now func() time.Time
 
 	health health
 }
@@ -111,6 +113,8 @@ func (d *Daemon) lead(ctx context.Context, cfg *config.Config) (*config.Config, 
 	d.Log.Info("holding the lease")
 	d.Metrics.leader(true)
 	defer d.Metrics.leader(false)
+	// Another process goes on, and what it does changes what was last seen here.
+	defer d.Metrics.planned(&renew.Plan{})
 	return d.work(held, cfg)
 }
 
@@ -137,8 +141,8 @@ func (d *Daemon) work(ctx context.Context, cfg *config.Config) (*config.Config, 
 func (w *worker) sleep(ctx context.Context, next time.Time) bool {
 	for {
 		w.d.health.alive()
-		left := time.Until(next.Round(0))
-		if left <= 0 {
+		left := next.Sub(w.d.now())
+		if left <= 0 || left > lookAnyway { // further away: the clock has been set back
 			return ctx.Err() == nil
 		}
 		timer := time.NewTimer(min(left, tick))
@@ -153,6 +157,15 @@ func (w *worker) sleep(ctx context.Context, next time.Time) bool {
 		case <-timer.C:
 		}
 	}
+}
+
+// now is the wall clock's time, without the monotonic one: a machine that slept is
+// to notice.
+func (d *Daemon) now() time.Time {
+	if d.Now != nil {
+		return d.Now().Round(0)
+	}
+	return time.Now().Round(0)
 }
 
 func wait(ctx context.Context, d time.Duration) bool {

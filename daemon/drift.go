@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/renew"
 )
 
@@ -11,7 +12,7 @@ import (
 // that correct each other restart a workload for ever (cert-manager#6992): after
 // a few times flowcert stops, and says who it is.
 type drift struct {
-	wired map[string]time.Time // resources that this process wired, and when
+	wired map[string]time.Time // resources that this process wired and that nobody has put back yet, and when
 	backs map[string][]back    // by resource
 }
 
@@ -31,7 +32,8 @@ func newDrift() drift { return drift{wired: map[string]time.Time{}, backs: map[s
 
 // note looks at a plan before it is carried out: a resource that this process
 // wired, and that is to be wired again although nothing new is there for it, was
-// put back. It reports whether that was once too often.
+// put back. However often it takes to put it right, that counts once. It reports
+// whether that was once too often.
 func (d drift) note(plan *renew.Plan, now time.Time) (enough bool) {
 	before := len(d.held(now))
 	for _, a := range plan.Actions {
@@ -40,16 +42,26 @@ func (d drift) note(plan *renew.Plan, now time.Time) (enough bool) {
 			continue
 		}
 		target := w.Resource.String()
-		if _, ours := d.wired[target]; !ours {
+		at, ours := d.wired[target]
+		if !ours {
 			continue
 		}
-		by := "somebody"
-		if writers := w.Resource.Writers; len(writers) > 0 {
-			by = writers[0].Name
-		}
-		d.backs[target] = append(d.recent(target, now), back{by, now})
+		delete(d.wired, target)
+		d.backs[target] = append(d.recent(target, now), back{writerSince(w.Resource, at), now})
 	}
 	return len(d.held(now)) > before
+}
+
+// writerSince is who changed a resource last, since flowcert did. Somebody who only
+// took fields away is not among those whom the API server notes. Times of managed
+// fields are whole seconds.
+func writerSince(r deploy.Resource, wired time.Time) string {
+	for _, w := range r.Writers {
+		if !w.Time.Before(wired.Truncate(time.Second)) {
+			return w.Name
+		}
+	}
+	return "somebody"
 }
 
 func (d drift) wrote(a renew.Action, now time.Time) {
@@ -61,7 +73,8 @@ func (d drift) wrote(a renew.Action, now time.Time) {
 func (d drift) recent(target string, now time.Time) []back {
 	var out []back
 	for _, b := range d.backs[target] {
-		if now.Sub(b.at) < quarrelWindow {
+		// One that is still to come was noted by a clock that has been set back since.
+		if age := now.Sub(b.at); age >= 0 && age < quarrelWindow {
 			out = append(out, b)
 		}
 	}

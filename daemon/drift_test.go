@@ -10,7 +10,7 @@ import (
 )
 
 func rewire(by string) *renew.Plan {
-	r := deploy.Resource{Kind: deploy.FlinkDeploymentKind, Namespace: "ns", Name: "x", Writers: []deploy.Writer{{Name: by}}}
+	r := deploy.Resource{Kind: deploy.FlinkDeploymentKind, Namespace: "ns", Name: "x", Writers: []deploy.Writer{{Name: by, Time: start.AddDate(1, 0, 0)}}}
 	return &renew.Plan{Actions: []renew.Action{&renew.Rewire{Resource: r, Wiring: &renew.FlinkWiring{}}}}
 }
 
@@ -27,6 +27,10 @@ func TestAQuarrelEnds(t *testing.T) {
 		if enough := d.note(rewire("argocd"), now); enough != (i == quarrels) {
 			t.Errorf("after %d times: enough is %v", i, enough)
 		}
+		if d.note(rewire("argocd"), now) {
+			t.Error("a try that did not succeed counts as another time")
+		}
+		d.wrote(rewire("argocd").Actions[0], now)
 	}
 	why := d.held(start.Add(10 * time.Minute))[target]
 	if !strings.Contains(why, `"argocd"`) {
@@ -42,6 +46,7 @@ func TestSeveralWritersAreNoQuarrel(t *testing.T) {
 	d.wrote(rewire("").Actions[0], start)
 	for _, by := range []string{"a", "b", "c", "a", "b"} {
 		d.note(rewire(by), start)
+		d.wrote(rewire("").Actions[0], start)
 	}
 	if held := d.held(start); len(held) > 0 {
 		t.Errorf("held: %v", held)
@@ -57,5 +62,31 @@ func TestSlowEditsAreNoQuarrel(t *testing.T) {
 		if d.note(rewire("kubectl"), now) {
 			t.Fatal("held")
 		}
+		d.wrote(rewire("").Actions[0], now)
+	}
+}
+
+func TestAQuarrelOfAClockThatWasWrong(t *testing.T) {
+	d, ahead := newDrift(), start.AddDate(0, 1, 0)
+	for range quarrels {
+		d.wrote(rewire("").Actions[0], ahead)
+		d.note(rewire("argocd"), ahead)
+	}
+	if len(d.held(ahead)) == 0 {
+		t.Fatal("nothing is held")
+	}
+	if held := d.held(start); len(held) > 0 {
+		t.Errorf("held for a month: %v", held)
+	}
+}
+
+func TestWhoPutItBack(t *testing.T) {
+	wired := start.Add(300 * time.Millisecond)
+	r := deploy.Resource{Writers: []deploy.Writer{{Name: "argocd", Time: start}, {Name: "kubectl", Time: start.Add(-time.Hour)}}}
+	if by := writerSince(r, wired); by != "argocd" {
+		t.Errorf("it was %s", by)
+	}
+	if by := writerSince(r, wired.Add(time.Minute)); by != "somebody" {
+		t.Errorf("it was %s, who wrote before", by)
 	}
 }

@@ -3,6 +3,8 @@ package daemon
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/flowcert/flowcert/renew"
 )
 
 // failing is what failed lately, by target, and when it is tried again.
@@ -45,15 +47,30 @@ func (f failing) failed(target string, deadline, now time.Time) time.Time {
 
 func (f failing) succeeded(target string) { delete(f, target) }
 
-// waiting are the targets that are not tried yet.
+// waiting are the targets that are not tried yet. A time that no pause reaches was
+// set by a clock that has been set back since.
 func (f failing) waiting(now time.Time) map[string]bool {
 	out := map[string]bool{}
 	for target, entry := range f {
-		if target != wholePass && now.Before(entry.again) {
+		if left := entry.again.Sub(now); target != wholePass && left > 0 && left <= lastPause {
 			out[target] = true
 		}
 	}
 	return out
+}
+
+// keep drops every target but those for which there is still something to do: what
+// somebody else has done, or what is gone, is not tried again.
+func (f failing) keep(plan *renew.Plan) {
+	open := map[string]bool{wholePass: true}
+	for _, a := range plan.Actions {
+		open[a.Subject()] = true
+	}
+	for target := range f {
+		if !open[target] {
+			delete(f, target)
+		}
+	}
 }
 
 // next is the first time at which something is tried again; zero: nothing is.

@@ -51,3 +51,21 @@ func TestAFailingTargetLeavesOthersAlone(t *testing.T) {
 		t.Error("nothing would be tried again")
 	}
 }
+
+func TestAPauseOfAClockThatWasWrong(t *testing.T) {
+	f := failing{}
+	f.failed("x", time.Time{}, start.AddDate(0, 1, 0))
+	if f.waiting(start)["x"] {
+		t.Error("x waits for a month")
+	}
+}
+
+func TestWhatIsDoneIsNotTriedAgain(t *testing.T) {
+	f := failing{}
+	f.failed(target, time.Time{}, start)
+	f.failed("gone", time.Time{}, start)
+	f.keep(rewire(""))
+	if f[target] == nil || f["gone"] != nil {
+		t.Errorf("still failing: %v", f)
+	}
+}

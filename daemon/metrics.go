@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,8 +16,8 @@ type Metrics struct {
 	// Registry holds them.
 	Registry *prometheus.Registry
 
-	notAfter, renewAt           *prometheus.GaugeVec
-	blocked, faults, rollouts   *prometheus.GaugeVec
+	notAfter, renewAt           *series
+	blocked, faults, rollouts   *series
 	passFailures, actions       *prometheus.CounterVec
 	lastPass, isLeader, isValid prometheus.Gauge
 	duration                    prometheus.Histogram
@@ -27,11 +28,11 @@ func NewMetrics(version, goVersion string) *Metrics {
 	certificate := []string{"namespace", "target", "role", "secret"}
 	m := &Metrics{
 		Registry:     prometheus.NewRegistry(),
-		notAfter:     gauge("flowcert_certificate_not_after_timestamp_seconds", "When the certificate, or the first one of a truststore, ends.", certificate...),
-		renewAt:      gauge("flowcert_certificate_renew_at_timestamp_seconds", "When the certificate is renewed.", certificate...),
-		blocked:      gauge("flowcert_blocked", "1 for each step that is due and waits.", "target", "reason"),
-		faults:       gauge("flowcert_faults", "How many faults keep flowcert from working on a target.", "target"),
-		rollouts:     gauge("flowcert_rollouts_in_progress", "1 for each resource whose last change has not reached all that runs.", "target"),
+		notAfter:     newSeries("flowcert_certificate_not_after_timestamp_seconds", "When the certificate, or the first one of a truststore, ends.", certificate...),
+		renewAt:      newSeries("flowcert_certificate_renew_at_timestamp_seconds", "When the certificate is renewed.", certificate...),
+		blocked:      newSeries("flowcert_blocked", "1 for each step that is due and waits.", "target", "reason"),
+		faults:       newSeries("flowcert_faults", "How many faults keep flowcert from working on a target.", "target"),
+		rollouts:     newSeries("flowcert_rollouts_in_progress", "1 for each resource whose last change has not reached all that runs.", "target"),
 		passFailures: counter("flowcert_pass_failures_total", "Passes, and actions of a pass, that failed.", "reason"),
 		actions:      counter("flowcert_actions_total", "Actions that were carried out.", "action", "result"),
 		lastPass:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "flowcert_last_successful_pass_timestamp_seconds", Help: "When everything was last looked at and nothing failed."}),
@@ -43,7 +44,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 	}
 	info := gauge("flowcert_build_info", "1, with the version.", "version", "goversion")
 	info.WithLabelValues(version, goVersion).Set(1)
-	m.Registry.MustRegister(m.notAfter, m.renewAt, m.blocked, m.faults, m.rollouts, m.passFailures, m.actions, m.lastPass, m.isLeader, m.isValid, m.duration, info,
+	m.Registry.MustRegister(m.notAfter.vec, m.renewAt.vec, m.blocked.vec, m.faults.vec, m.rollouts.vec, m.passFailures, m.actions, m.lastPass, m.isLeader, m.isValid, m.duration, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -59,27 +60,31 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 // planned shows a plan's items, waits, faults and rollouts in place of those of the
 // plan before.
 func (m *Metrics) planned(plan *renew.Plan) {
-	for _, v := range []*prometheus.GaugeVec{m.notAfter, m.renewAt, m.blocked, m.faults, m.rollouts} {
-		v.Reset()
-	}
 	for _, i := range plan.Items {
 		if i.Name == "" || i.NotAfter.IsZero() {
 			continue
 		}
 		labels := []string{renew.NamespaceOf(i.Target), i.Target, string(i.Role), i.Name}
-		m.notAfter.WithLabelValues(labels...).Set(float64(i.NotAfter.Unix()))
+		m.notAfter.set(float64(i.NotAfter.Unix()), labels...)
 		if !i.RenewAt.IsZero() {
-			m.renewAt.WithLabelValues(labels...).Set(float64(i.RenewAt.Unix()))
+			m.renewAt.set(float64(i.RenewAt.Unix()), labels...)
 		}
 	}
 	for _, w := range plan.Waits {
-		m.blocked.WithLabelValues(w.Target, w.Reason()).Set(1)
+		m.blocked.set(1, w.Target, w.Reason())
 	}
+	faults := map[string]int{}
 	for _, f := range plan.Faults {
-		m.faults.WithLabelValues(f.Target).Inc()
+		faults[f.Target]++
+	}
+	for target, n := range faults {
+		m.faults.set(float64(n), target)
 	}
 	for _, r := range plan.Rolling {
-		m.rollouts.WithLabelValues(r.Target).Set(1)
+		m.rollouts.set(1, r.Target)
+	}
+	for _, s := range []*series{m.notAfter, m.renewAt, m.blocked, m.faults, m.rollouts} {
+		s.dropOld()
 	}
 }
 
@@ -112,4 +117,30 @@ func number(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// series are gauges of which a plan brings the whole set. What is in two plans in a
+// row is never gone in between: an alert that waits would begin to wait anew.
+type series struct {
+	vec      *prometheus.GaugeVec
+	now, was map[string][]string // labels
+}
+
+func newSeries(name, help string, labels ...string) *series {
+	return &series{vec: gauge(name, help, labels...), now: map[string][]string{}}
+}
+
+func (s *series) set(value float64, labels ...string) {
+	s.vec.WithLabelValues(labels...).Set(value)
+	s.now[strings.Join(labels, "\x00")] = labels
+}
+
+// dropOld drops what was set before the last call and not since.
+func (s *series) dropOld() {
+	for key, labels := range s.was {
+		if s.now[key] == nil {
+			s.vec.DeleteLabelValues(labels...)
+		}
+	}
+	s.was, s.now = s.now, map[string][]string{}
 }

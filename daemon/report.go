@@ -3,7 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
@@ -21,17 +21,27 @@ const (
 	reasonUnfit    = "NotWorking"
 )
 
-// told is what people have been told of each target, so that they are told once.
-type told map[string]string
+// told is what people have been told and is still so: they are told once, also
+// where there are several things to say of one target.
+type told map[message]bool
 
-// news reports whether this is something else than what was told last, under a
-// topic of a target.
-func (t told) news(topic, text string) bool {
-	if t[topic] == text {
-		return false
-	}
-	t[topic] = text
-	return true
+// message is one thing that was told.
+type message struct{ topic, target, text string }
+
+// Topics that a plan brings anew each time.
+const (
+	aboutFault  = "fault"
+	aboutWait   = "wait"
+	aboutUnfit  = "unfit"
+	aboutNotice = "notice"
+)
+
+// news reports whether this has not been told yet.
+func (t told) news(topic, target, text string) bool {
+	n := message{topic, target, text}
+	known := t[n]
+	t[n] = true
+	return !known
 }
 
 // done logs an action, counts it, and tells of it on the resource that it is for.
@@ -40,10 +50,10 @@ func (w *worker) done(ctx context.Context, a renew.Action) {
 	w.d.Log.Info("done", "action", renew.ActionName(a), "what", a.Object(), "detail", a.What(), "reason", a.Reason())
 	switch a := a.(type) {
 	case *renew.Rewire:
-		w.told["rolling "+a.Resource.String()] = "started"
+		w.rolling[a.Resource.String()] = true
 		w.event(ctx, a.Resource, false, reasonWired, "Rewire", "refers to what flowcert made: "+a.Because)
 	case *renew.Restart:
-		w.told["rolling "+a.Resource.String()] = "started"
+		w.rolling[a.Resource.String()] = true
 		w.event(ctx, a.Resource, false, reasonWired, "Restart", a.What()+": "+a.Because)
 	case *renew.MakeLeaf:
 		reason := reasonIssued
@@ -60,31 +70,32 @@ func (w *worker) done(ctx context.Context, a renew.Action) {
 func (w *worker) report(ctx context.Context, state *renew.State, plan *renew.Plan) {
 	w.told.forget(plan)
 	for _, f := range plan.Faults {
-		if w.told.news("fault "+f.Target, f.Err.Error()) {
+		if w.told.news(aboutFault, f.Target, f.Err.Error()) {
 			w.d.Log.Error("refused", "target", f.Target, "error", f.Err, "hint", renew.RemedyOf(f.Err))
 			w.eventOn(ctx, state, f.Target, true, reasonRefused, "Plan", f.Err.Error()+hint(f.Err))
 		}
 	}
 	for _, wait := range plan.Waits {
-		if w.told.news("wait "+wait.Target, wait.For) {
+		if w.told.news(aboutWait, wait.Target, wait.For) {
 			w.d.Log.Warn("waiting", "target", wait.Target, "for", wait.For)
 			w.eventOn(ctx, state, wait.Target, true, reasonBlocked, "Plan", wait.For)
 		}
 	}
 	for _, u := range plan.Unfit {
-		if w.told.news("unfit "+u.Target, u.For) {
+		if w.told.news(aboutUnfit, u.Target, u.For) {
 			w.d.Log.Warn("does not work", "target", u.Target, "because", u.For)
 			w.eventOn(ctx, state, u.Target, true, reasonUnfit, "Observe", u.For)
 		}
 	}
 	for _, r := range plan.Rolling {
-		if w.told.news("rolling "+r.Target, "rolling") {
+		if !w.seen[r.Target] {
 			w.d.Log.Info("rolling out", "target", r.Target, "for", r.For)
 		}
+		w.rolling[r.Target], w.seen[r.Target] = true, true
 	}
 	w.finished(ctx, state, plan)
 	for _, n := range plan.Notices {
-		if w.told.news("notice "+n, n) {
+		if w.told.news(aboutNotice, "", n) {
 			w.d.Log.Info("note", "note", n)
 		}
 	}
@@ -92,37 +103,42 @@ func (w *worker) report(ctx context.Context, state *renew.State, plan *renew.Pla
 
 // finished tells of rollouts that are over.
 func (w *worker) finished(ctx context.Context, state *renew.State, plan *renew.Plan) {
-	rolling := map[string]bool{}
-	for _, r := range plan.Rolling {
-		rolling[r.Target] = true
-	}
-	for topic := range w.told {
-		target, is := strings.CutPrefix(topic, "rolling ")
-		if is && !rolling[target] {
-			delete(w.told, topic)
-			w.d.Log.Info("rolled out", "target", target)
-			w.eventOn(ctx, state, target, false, reasonFinished, "Observe", "everything that runs uses what flowcert made")
+	for target := range w.rolling {
+		if slices.ContainsFunc(plan.Rolling, func(r renew.Wait) bool { return r.Target == target }) {
+			continue
 		}
+		delete(w.rolling, target)
+		delete(w.seen, target)
+		if r, ok := state.Resource(target); !ok || r.Absent {
+			w.d.Log.Info("gone before it was rolled out", "target", target)
+			continue
+		}
+		if slices.ContainsFunc(plan.Faults, func(f renew.Fault) bool { return f.Target == target }) {
+			continue // it came to another end, of which the fault tells
+		}
+		w.d.Log.Info("rolled out", "target", target)
+		w.eventOn(ctx, state, target, false, reasonFinished, "Observe", "everything that runs uses what flowcert made")
 	}
 }
 
 // forget drops what is no longer so: should it come back, it is news.
 func (t told) forget(plan *renew.Plan) {
-	now := map[string]bool{}
+	still := told{}
 	for _, f := range plan.Faults {
-		now["fault "+f.Target] = true
+		still.news(aboutFault, f.Target, f.Err.Error())
 	}
 	for _, w := range plan.Waits {
-		now["wait "+w.Target] = true
+		still.news(aboutWait, w.Target, w.For)
 	}
 	for _, u := range plan.Unfit {
-		now["unfit "+u.Target] = true
+		still.news(aboutUnfit, u.Target, u.For)
 	}
-	for topic := range t {
-		if _, rolling := strings.CutPrefix(topic, "rolling "); !rolling && !now[topic] {
-			if _, notice := strings.CutPrefix(topic, "notice "); !notice {
-				delete(t, topic)
-			}
+	for _, n := range plan.Notices {
+		still.news(aboutNotice, "", n)
+	}
+	for n := range t {
+		if !still[n] {
+			delete(t, n)
 		}
 	}
 }

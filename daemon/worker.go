@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"reflect"
 	"sync"
 	"time"
@@ -20,14 +21,22 @@ type worker struct {
 	files   *files
 	failing failing
 	drift   drift
+
+	badConfig string // why the configuration is not used as it is now; empty: it is
+
 	told    told
-	state   *renew.State // of the pass that is being carried out
+	rolling map[string]bool // resources of which it is to be told when they are rolled out
+	seen    map[string]bool // of those, the ones of which it was told that they roll out
+	state   *renew.State    // of the pass that is being carried out
 	stop    func()
 	watches sync.WaitGroup
 }
 
 func newWorker(d *Daemon, cfg *config.Config) *worker {
-	w := &worker{d: d, cfg: cfg, store: d.Open(cfg), changed: make(chan struct{}, 1), failing: failing{}, drift: newDrift(), told: told{}, stop: func() {}}
+	w := &worker{
+		d: d, cfg: cfg, store: d.Open(cfg), changed: make(chan struct{}, 1), failing: failing{}, drift: newDrift(),
+		told: told{}, rolling: map[string]bool{}, seen: map[string]bool{}, stop: func() {},
+	}
 	w.files = watchFiles(d.Log, w.wake)
 	w.files.follow(cfg)
 	return w
@@ -66,10 +75,18 @@ func (w *worker) reload(ctx context.Context) (moved *config.Config) {
 	}
 	next, err := w.d.Load()
 	if err != nil {
-		w.d.Log.Error("the new configuration is not used; the last good one stays in force", "error", err)
+		if w.badConfig != err.Error() {
+			w.d.Log.Error("the new configuration is not used; the last good one stays in force", "error", err)
+		}
+		w.badConfig = err.Error()
+		w.files.dirty.Store(true) // what mends it may be no change of a file: a permission, a mount
 		w.d.Metrics.configuration(false)
 		return nil
 	}
+	if w.badConfig != "" {
+		w.d.Log.Info("the configuration reads again")
+	}
+	w.badConfig = ""
 	w.d.Metrics.configuration(true)
 	if reflect.DeepEqual(next, w.cfg) {
 		return nil // a CA file has changed: the pass reads it
@@ -89,8 +106,8 @@ func (w *worker) reload(ctx context.Context) (moved *config.Config) {
 func (w *worker) pass(ctx context.Context) time.Time {
 	began := time.Now()
 	state, plan, err := w.converge(ctx)
-	now := time.Now()
-	w.d.Metrics.passed(now.Sub(began), err)
+	w.d.Metrics.passed(time.Since(began), err)
+	now := w.d.now()
 	if ctx.Err() != nil {
 		return now
 	}
@@ -110,7 +127,7 @@ func (w *worker) pass(ctx context.Context) time.Time {
 func (w *worker) converge(ctx context.Context) (*renew.State, *renew.Plan, error) {
 	const rounds = 8 // what a pass leads to is done in two or three
 	for range rounds {
-		state, err := renew.Observe(ctx, w.cfg, w.store, time.Now())
+		state, err := renew.Observe(ctx, w.cfg, w.store, w.d.now())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -119,6 +136,7 @@ func (w *worker) converge(ctx context.Context) (*renew.State, *renew.Plan, error
 		w.d.Metrics.planned(plan)
 		todo := plan.Without(w.failing.waiting(state.Now))
 		if len(todo.Actions) == 0 {
+			w.failing.keep(plan)
 			return state, plan, nil
 		}
 		if w.drift.note(todo, state.Now) {
@@ -132,12 +150,13 @@ func (w *worker) converge(ctx context.Context) (*renew.State, *renew.Plan, error
 	return nil, nil, errors.New("pass after pass finds something to do: flowcert and somebody else may be undoing each other's work")
 }
 
-// carryOut runs the actions. Those that fail wait for their next try; only an API
-// server that is not there fails the pass.
+// carryOut runs the actions. Those that fail wait for their next try. That an API
+// server is not there the next look finds out: an error of one write, such as that
+// of a broken webhook, is the target's alone.
 func (w *worker) carryOut(ctx context.Context, todo, plan *renew.Plan, now time.Time) error {
 	err := renew.Apply(ctx, todo, w.store, now, func(a renew.Action) {
 		w.failing.succeeded(a.Subject())
-		w.drift.wrote(a, time.Now())
+		w.drift.wrote(a, w.d.now())
 		w.done(ctx, a)
 	})
 	if ctx.Err() != nil {
@@ -149,12 +168,13 @@ func (w *worker) carryOut(ctx context.Context, todo, plan *renew.Plan, now time.
 			w.d.Log.Info("somebody else was faster; looking again", "what", f.Action.Object(), "error", f.Err)
 			continue
 		}
-		if w.store.Unavailable(f.Err) {
-			return f.Err
-		}
 		target := f.Action.Subject()
 		again := w.failing.failed(target, plan.Deadline(target), now)
-		w.d.Log.Error("failed", "what", f.Action.Object(), "error", f.Err, "again", again.UTC().Format(time.RFC3339))
+		level := slog.LevelError
+		if w.store.Unavailable(f.Err) {
+			level = slog.LevelWarn
+		}
+		w.d.Log.Log(ctx, level, "failed", "what", f.Action.Object(), "error", f.Err, "again", again.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -162,7 +182,7 @@ func (w *worker) carryOut(ctx context.Context, todo, plan *renew.Plan, now time.
 // next is when to look again although nothing says that something has changed.
 func (w *worker) next(plan *renew.Plan, now time.Time) time.Time {
 	at := now.Add(lookAnyway)
-	if len(plan.Waits)+len(plan.Faults)+len(plan.Unfit) > 0 {
+	if len(plan.Waits)+len(plan.Faults)+len(plan.Unfit) > 0 || w.badConfig != "" {
 		at = now.Add(lookWait)
 	}
 	if len(plan.Rolling) > 0 {

@@ -69,7 +69,8 @@ type Resource struct {
 	Generation int64
 	// UID and ResourceVersion say which object, and which state of it, was read.
 	UID, ResourceVersion string
-	// Writers are its field managers, subresources left aside, newest first.
+	// Writers are its field managers, flowcert and those of subresources left aside,
+	// newest first.
 	Writers []Writer
 	// Absent: it is configured and does not exist yet.
 	Absent bool

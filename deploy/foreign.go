@@ -84,17 +84,11 @@ func ForeignFlinkTrust(r Resource) (ForeignStore, bool) {
 // conflict: what it trusts cannot be told.
 func ForeignTrustStores(r Resource) ([]ForeignStore, []Conflict) {
 	f := newForeign(r)
-	if r.Kind == EventProcessingKind {
-		stores := f.eventProcessingTrust()
-		return stores, f.problems
-	}
-	c, err := readConf(r)
-	if err != nil {
-		return nil, nil // a conflict of the wiring's
-	}
 	var out []ForeignStore
-	for _, role := range flinkRoles {
-		out = append(out, f.flinkTrust(flinkEditor{editor: f.editor, conf: c}, role)...)
+	for _, j := range jvms(r) {
+		if s, ok := f.jvmTrust(j); ok {
+			out = append(out, s)
+		}
 	}
 	return compactStores(out), f.problems
 }
@@ -111,103 +105,57 @@ func compactStores(stores []ForeignStore) []ForeignStore {
 	return out
 }
 
-func (f *foreign) eventProcessingTrust() []ForeignStore {
-	pod := keys("spec", "authoring", "template", "pod")
-	env := under(pod, keys("spec")[0], yamledit.Key("containers"), yamledit.Item("name", backendContainer), yamledit.Key("env"))
-	at := under(env, yamledit.Item("name", javaToolOptions), yamledit.Key("value"))
-	options, _ := getString(f.resource.Object, at)
-	t, _ := yamledit.Get(f.resource.Object, pod)
-	template, _ := t.(map[string]any)
-	return f.jvmTrust(trustSetting{options: []string{options}, at: at, env: mappings(f.resource.Object, env)},
-		f.mountsOf(template, backendContainer, []yamledit.Path{pod}))
-}
-
-func (f *foreign) flinkTrust(e flinkEditor, role string) []ForeignStore {
-	s := trustSetting{at: flinkConfiguration}
-	for _, name := range []string{"env.java.opts.all", "env.java.opts", "env.java.opts." + strings.ToLower(role)} {
-		if v, ok := e.conf.get(name); ok {
-			s.options = append(s.options, v)
-			if file, _ := trustOptions(v); file != "" {
-				s.at = e.conf.find(name)[0]
-			}
-		}
-	}
-	mounts := f.mountsOf(merged(f.resource.Object, role, e.mergeByName()), flinkContainer, slices.Concat(sharedHome, roleHome))
-	return f.jvmTrust(s, append(mounts, e.pairMounts()...))
-}
-
-// trustSetting is where a JVM is told its truststore.
-type trustSetting struct {
-	options []string // option strings, the last wins
-	at      yamledit.Path
-	env     []map[string]any // variables that $(NAME) stands for
-}
-
 // jvmTrust is the truststore of a JVM: the one that its options name; without
 // one, the volume that the documentation mounts.
-func (f *foreign) jvmTrust(s trustSetting, mounts []mount) []ForeignStore {
-	file, password := trustOptions(s.options...)
-	if file == "" {
-		for _, m := range mounts {
-			if m.volume == trustVolume && m.store.Secret != "" && m.foreign {
-				return []ForeignStore{m.file("")}
-			}
-		}
-		return nil
+func (f *foreign) jvmTrust(j jvm) (ForeignStore, bool) {
+	file := j.trustStore()
+	if file.Path == "" {
+		return f.documentedTrust(j)
 	}
-	m, ok := mountOf(mounts, file)
+	o := file.Origin
+	unfilled := o.Missing != "" && slices.Contains([]string{backendCertsDir, flinkCertsDir}, path.Dir(path.Clean(file.Path)))
 	switch {
-	case ok && !m.foreign, ok && m.open, !ok && slices.Contains([]string{backendCertsDir, flinkCertsDir}, path.Dir(path.Clean(file))):
-		return nil // flowcert's, or not filled in: nothing is mounted there
-	case !ok || m.store.Secret == "":
-		f.problem(s.at, fmt.Sprintf("names the truststore %s, which is not a file of a Secret mounted here", file),
+	case unfilled, o.Ours, Placeholder(o.Secret):
+		return ForeignStore{}, false // nothing is mounted there, or it is flowcert's
+	case o.Secret == "" || o.Missing != "":
+		f.problem(file.at, fmt.Sprintf("names the truststore %s, which is not a file of a Secret mounted here", file.Path),
 			"what it trusts cannot be read: export its certificates (keytool -list -rfc), name them as a source of the truststore, and remove the option")
-		return nil
+		return ForeignStore{}, false
 	}
-	store := m.file(file)
-	store.Password, store.Path = expand(password, s.env), s.at
-	return []ForeignStore{store}
+	s := foreignStore(o, file.Path, j.storeDir)
+	s.Password, s.Path = Password{Value: file.Password, Secret: file.PasswordFrom.Secret, Key: file.PasswordFrom.Key}, file.at
+	return s, true
 }
 
-// trustOptions finds truststore and password among JVM options. A JVM takes the
-// last of several.
-func trustOptions(lists ...string) (file, password string) {
-	for _, list := range lists {
-		options, err := splitOptions(list)
-		if err != nil {
-			continue
-		}
-		for _, o := range options {
-			switch {
-			case o.name == trustStoreOption && !Placeholder(o.value):
-				file = o.value
-			case o.name == trustStorePasswordOption && !blank(o.value):
-				password = o.value
-			}
-		}
+// foreignStore is a store by its file. In place of the truststore's volume, and of
+// what is mounted where Flink's stores are, flowcert mounts its own.
+func foreignStore(o Origin, file, storeDir string) ForeignStore {
+	return ForeignStore{
+		Secret: o.Secret, Key: o.Key, File: path.Base(path.Clean(file)), Seen: o.seen,
+		Replaced: o.mountedAs == trustVolume || o.mountedAs == storeDir,
 	}
-	return file, password
 }
 
-// expand follows $(NAME), which Kubernetes replaces by another variable of the
-// container.
-func expand(s string, env []map[string]any) Password {
-	name := strings.TrimSuffix(strings.TrimPrefix(s, "$("), ")")
-	if s != "$("+name+")" {
-		return Password{Value: s}
-	}
-	for _, v := range env {
-		if text(v["name"]) != name {
+// documentedTrust is what the volume shows that the documentation mounts, of which
+// no option names a file.
+func (f *foreign) documentedTrust(j jvm) (ForeignStore, bool) {
+	for _, m := range j.pod.mounts {
+		if text(m["name"]) != trustVolume {
 			continue
 		}
-		if value := text(v["value"]); value != "" {
-			return Password{Value: value}
+		o := j.pod.mounted(m, "")
+		if o.Secret == "" || o.Ours || Placeholder(o.Secret) {
+			continue
 		}
-		from, _ := yamledit.Get(v, keys("valueFrom", "secretKeyRef"))
-		ref, _ := from.(map[string]any)
-		return Password{Secret: text(ref["name"]), Key: text(ref["key"])}
+		s := ForeignStore{Secret: o.Secret, Seen: o.seen, Replaced: true, Path: j.volume(f.resource, trustVolume)}
+		if o.Missing == "" {
+			s.Key, s.File = o.Key, o.Key
+		} else if len(o.seen) == 1 {
+			s.Key, s.File = o.seen[0], o.shown[0]
+		}
+		return s, true
 	}
-	return Password{Value: s}
+	return ForeignStore{}, false
 }
 
 // ForeignFlinkTLS are the stores of the channels that flowcert did not make. A
@@ -219,13 +167,10 @@ func ForeignFlinkTLS(r Resource, t FlinkTLS) ([]ForeignFlinkStores, []Conflict) 
 		return nil, nil
 	}
 	e := flinkEditor{editor: f.editor, conf: c}
-	mounts := e.pairMounts()
-	for _, role := range flinkRoles {
-		mounts = append(mounts, f.mountsOf(merged(r.Object, role, e.mergeByName()), flinkContainer, nil)...)
-	}
+	pods := flinkPods(r, c)
 	var out []ForeignFlinkStores
 	for _, channel := range t.channels() {
-		s, ok := f.channel(e, channel, mounts)
+		s, ok := f.channel(e, channel, pods)
 		if ok && !slices.ContainsFunc(out, func(o ForeignFlinkStores) bool {
 			return o.KeyPassword == s.KeyPassword && sameStore(o.KeyStore, s.KeyStore) && sameStore(o.Trust, s.Trust)
 		}) {
@@ -240,7 +185,7 @@ func sameStore(a, b ForeignStore) bool {
 }
 
 // channel are the stores of one channel; its own keys go before the shared ones.
-func (f *foreign) channel(e flinkEditor, channel string, mounts []mount) (ForeignFlinkStores, bool) {
+func (f *foreign) channel(e flinkEditor, channel string, pods map[string]container) (ForeignFlinkStores, bool) {
 	setting := func(name string, free func(any, bool) bool) (string, yamledit.Path) {
 		for _, key := range []string{"security.ssl." + channel + "." + name, "security.ssl." + name} {
 			if v, ok := e.conf.value(key); ok && !free(v, ok) {
@@ -254,21 +199,20 @@ func (f *foreign) channel(e flinkEditor, channel string, mounts []mount) (Foreig
 		if file == "" {
 			return ForeignStore{}, false
 		}
-		m, ok := mountOf(mounts, file)
+		o := originIn(pods, file)
 		password, _ := setting(name+"-password", unsetText)
-		switch {
-		case ok && !m.foreign:
+		switch mounted := o.Secret != "" && o.Missing == "" && !Placeholder(o.Secret); {
+		case mounted && o.Ours:
 			return ForeignStore{}, false
-		case (!ok || m.store.Secret == "") && password == "":
+		case !mounted && password == "":
 			return ForeignStore{}, false // a path alone, as in a sample: there is nothing to lose
-		case !ok || m.store.Secret == "":
+		case !mounted:
 			f.problem(at, fmt.Sprintf("names %s, which is not a file of a Secret mounted here", file),
 				"what Flink serves and trusts now cannot be read: mount it from a Secret, or remove the key to give it up")
 			return ForeignStore{}, false
 		}
-		s := m.file(file)
-		s.Path = at
-		s.Password.Value = password
+		s := foreignStore(o, file, e.storeDir())
+		s.Password, s.Path = Password{Value: password}, at
 		return s, true
 	}
 	var out ForeignFlinkStores
@@ -282,107 +226,14 @@ func (f *foreign) channel(e flinkEditor, channel string, mounts []mount) (Foreig
 	return out, okKey && okTrust
 }
 
-// mount is a directory, or a file, of a container, and the Secret behind it.
-type mount struct {
-	at      string
-	volume  string
-	sub     string // subPath: at is this file of the volume
-	items   map[string]string
-	store   ForeignStore // Secret, Seen and Replaced
-	foreign bool
-	open    bool // the Secret's name is not filled in
-}
-
-// file is the store at a path below the mount; empty: the only one.
-func (m mount) file(at string) ForeignStore {
-	s := m.store
-	name := strings.TrimPrefix(strings.TrimPrefix(path.Clean(at), m.at), "/")
-	switch {
-	case m.sub != "":
-		name = m.sub
-	case at == "" && len(m.items) == 1:
-		for name = range m.items {
-		}
-	case at == "":
-		return s
-	}
-	s.Key, s.File = name, name
-	if m.items != nil {
-		s.Key = m.items[name]
-	}
-	return s
-}
-
-// mountOf is the mount that holds a file: the deepest.
-func mountOf(mounts []mount, file string) (best mount, ok bool) {
-	file = path.Clean(file)
-	for _, m := range mounts {
-		holds := file == m.at && m.sub != "" || path.Dir(file) == m.at && m.sub == "" && (m.items == nil || m.items[path.Base(file)] != "")
-		if holds && (!ok || len(m.at) > len(best.at)) {
-			best, ok = m, true
+// originIn finds a file in the pods of either role.
+func originIn(pods map[string]container, file string) (o Origin) {
+	for _, role := range flinkRoles {
+		if o = pods[role].origin(file); o.Secret != "" && o.Missing == "" {
+			break
 		}
 	}
-	return best, ok
-}
-
-// mountsOf lists what a container of a pod template mounts. Homes are where the
-// template may stand in the resource.
-func (f *foreign) mountsOf(template map[string]any, container string, homes []yamledit.Path) []mount {
-	volumes := map[string]map[string]any{}
-	for _, v := range mappings(template, templateVolumes) {
-		volumes[text(v["name"])] = v
-	}
-	var out []mount
-	for _, m := range mappings(template, under(keys("spec", "containers"), yamledit.Item("name", container), yamledit.Key("volumeMounts"))) {
-		name := text(m["name"])
-		v := mount{at: path.Clean(text(m["mountPath"])), volume: name, sub: text(m["subPath"]), foreign: !f.ourVolume(name, homes)}
-		secret, _ := volumes[name]["secret"].(map[string]any)
-		v.store = ForeignStore{Secret: text(secret["secretName"]), Replaced: name == trustVolume}
-		if Placeholder(v.store.Secret) {
-			v.store.Secret, v.open = "", true
-		}
-		for _, item := range mappings(secret, keys("items")) {
-			if v.items == nil {
-				v.items = map[string]string{}
-			}
-			v.items[text(item["path"])] = text(item["key"])
-			v.store.Seen = append(v.store.Seen, text(item["key"]))
-		}
-		for _, home := range homes {
-			at := under(home, append(slices.Clone(templateVolumes), yamledit.Item("name", name))...)
-			if _, ok := yamledit.Get(f.resource.Object, at); ok {
-				v.store.Path = at
-			}
-		}
-		out = append(out, v)
-	}
-	return out
-}
-
-// ourVolume reports whether flowcert set the Secret of the volume.
-func (f *foreign) ourVolume(name string, homes []yamledit.Path) bool {
-	for _, home := range homes {
-		p := under(home, append(slices.Clone(templateVolumes), yamledit.Item("name", name), yamledit.Key("secret"), yamledit.Key("secretName"))...)
-		if v, ok := yamledit.Get(f.resource.Object, p); ok && f.record.wrote(p, v) {
-			return true
-		}
-	}
-	return false
-}
-
-// pairMounts are the mounts that kubernetes.secrets makes.
-func (f flinkEditor) pairMounts() []mount {
-	list, _ := f.conf.get(kubernetesSecrets)
-	var out []mount
-	for _, s := range strings.Split(list, ",") {
-		p := parsePair(s)
-		if p.secret == "" || p.dir == "" || Placeholder(p.secret) || Placeholder(p.dir) {
-			continue
-		}
-		ours := slices.ContainsFunc(f.conf.find(kubernetesSecrets), func(at yamledit.Path) bool { return f.record.wroteWord(at, p.word()) })
-		out = append(out, mount{at: p.dir, foreign: !ours, store: ForeignStore{Secret: p.secret, Replaced: p.dir == f.storeDir()}})
-	}
-	return out
+	return o
 }
 
 // Mentions reports whether a word of the resource's specification is the name:

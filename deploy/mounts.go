@@ -20,6 +20,10 @@ type Origin struct {
 	Missing string
 	// Unknown says why it cannot be told, in a clause.
 	Unknown string
+
+	mountedAs string   // the volume, or the folder of kubernetes.secrets
+	seen      []string // data keys that pods see of the Secret; nil: all of them
+	shown     []string // their paths in the volume
 }
 
 // container is what of one container of a pod decides which files it finds.
@@ -46,7 +50,7 @@ func (c container) origin(file string) Origin {
 	}
 	for _, p := range c.pairs {
 		if covers(p.dir, file) && len(p.dir) >= len(best) {
-			return Origin{Secret: p.secret, Key: below(p.dir, file), Field: kubernetesSecrets, Ours: c.wrotePair(p)}
+			return Origin{Secret: p.secret, Key: below(p.dir, file), Field: kubernetesSecrets, Ours: c.wrotePair(p), mountedAs: p.dir}
 		}
 	}
 	switch {
@@ -93,22 +97,23 @@ func (c container) inVolume(volume map[string]any, name, rest string) Origin {
 	if !ok {
 		return Origin{Unknown: fmt.Sprintf("volume %s is not a Secret", name)}
 	}
-	s := Origin{Secret: text(secret["secretName"]), Key: rest, Field: "volume " + name}
+	s := Origin{Secret: text(secret["secretName"]), Key: rest, Field: "volume " + name, mountedAs: name}
 	s.Ours = c.wroteVolume(name, s.Secret)
 	items, ok := secret["items"].([]any)
 	if !ok {
 		return s
 	}
-	var there []string
+	found := false
 	for _, item := range items {
 		m, _ := item.(map[string]any)
 		if path.Clean(text(m["path"])) == rest {
-			s.Key = text(m["key"])
-			return s
+			s.Key, found = text(m["key"]), true
 		}
-		there = append(there, text(m["path"]))
+		s.seen, s.shown = append(s.seen, text(m["key"])), append(s.shown, text(m["path"]))
 	}
-	s.Missing = fmt.Sprintf("volume %s shows %s there, not %s", name, strings.Join(there, ", "), rest)
+	if !found {
+		s.Missing = fmt.Sprintf("volume %s shows %s there, not %s", name, strings.Join(s.shown, ", "), rest)
+	}
 	return s
 }
 
@@ -127,7 +132,9 @@ func flinkPods(r Resource, c conf) map[string]container {
 			return wroteVolume(record, secret, volume, sharedHome[0], roleHome[i])
 		}
 		for _, s := range splitList(list) {
-			pod.pairs = append(pod.pairs, parsePair(s))
+			if p := parsePair(s); p.secret != "" && p.dir != "" { // a comma too many mounts nothing
+				pod.pairs = append(pod.pairs, p)
+			}
 		}
 		out[role] = pod
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // TestOrigin: what is behind a path, where mounts lie over one another, show a part
@@ -50,7 +51,7 @@ func TestOrigin(t *testing.T) {
 		"/certs/truststore.jks":   {Missing: "nothing is mounted there"},
 		flinkTLSDir + "/keys.jks": {Missing: "nothing is mounted there"},
 	} {
-		if diff := cmp.Diff(want, c.origin(path)); diff != "" {
+		if diff := cmp.Diff(want, c.origin(path), cmpopts.IgnoreUnexported(Origin{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 	}
@@ -86,5 +87,52 @@ spec:
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestPasswordOfAVariable: Kubernetes replaces $(NAME) before the JVM sees it.
+func TestPasswordOfAVariable(t *testing.T) {
+	for password, want := range map[string]StoreFile{
+		"$(WORD)":  {Password: "plainSecret", HasPassword: true},
+		"$(REF)":   {HasPassword: true, PasswordFrom: Origin{Secret: "word", Key: "is", Field: "env REF"}},
+		"$(OTHER)": {Password: "$(OTHER)", HasPassword: true},
+		"plain":    {Password: "plain", HasPassword: true},
+		"<word>":   {},
+	} {
+		r := resource(t, `apiVersion: events.ibm.com/v1beta1
+kind: EventProcessing
+metadata: {name: my-ep}
+spec:
+  authoring:
+    template:
+      pod:
+        spec:
+          containers:
+          - name: backend
+            env:
+            - {name: WORD, value: plainSecret}
+            - {name: REF, valueFrom: {secretKeyRef: {name: word, key: is}}}
+            - {name: JAVA_TOOL_OPTIONS, value: "-Djavax.net.ssl.trustStore=/t.jks -Djavax.net.ssl.trustStorePassword=`+password+`"}
+`)
+		got := JVMTrustStores(r)[0]
+		got = StoreFile{Password: got.Password, HasPassword: got.HasPassword, PasswordFrom: got.PasswordFrom}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Origin{}, StoreFile{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", password, diff)
+		}
+	}
+}
+
+// TestOneCommaTooMany: an empty entry of kubernetes.secrets mounts nothing, not
+// everything.
+func TestOneCommaTooMany(t *testing.T) {
+	r := resource(t, configured(`
+env.java.opts.all: -Djavax.net.ssl.trustStore=/certs/truststore.jks -Djavax.net.ssl.trustStorePassword=theirSecret
+kubernetes.secrets: 'mine:/mine,'
+`))
+	if got, want := JVMTrustStores(r)[0].Origin.Missing, "nothing is mounted there"; got != want {
+		t.Errorf("missing: %q, want %q", got, want)
+	}
+	if stores, problems := ForeignTrustStores(r); len(stores)+len(problems) > 0 {
+		t.Errorf("found %v, problems %v", stores, problems)
 	}
 }

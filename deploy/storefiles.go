@@ -25,6 +25,8 @@ type StoreFile struct {
 	PasswordFrom Origin
 	// KeyPassword is that of the private key, with the field that holds it.
 	KeyPassword, KeyPasswordField string
+
+	at yamledit.Path // of the field that names the file
 }
 
 // Extension is the file's, with its dot.
@@ -131,53 +133,113 @@ var sharedOptionKeys = []string{"env.java.opts.all", "env.java.opts"}
 // JVMTrustStores returns the truststores to which JVM options of the resource
 // point: Event Processing's backend, Flink's JobManager and TaskManagers.
 func JVMTrustStores(r Resource) []StoreFile {
+	var out []StoreFile
+	for _, j := range jvms(r) {
+		if f := j.trustStore(); f.Origin.Missing != "" || f.Path != "" && f.Path != "NONE" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// jvm is a process that may be pointed at a truststore, and where it is told.
+type jvm struct {
+	field    string // of its own options
+	options  []jvmOptions
+	pod      container
+	env      []map[string]any // variables that $(NAME) stands for
+	homes    []yamledit.Path  // where its pod template may stand
+	storeDir string           // of Flink's own stores
+}
+
+// jvmOptions are options in one text; of one that is there twice the last counts.
+type jvmOptions struct {
+	text string
+	at   yamledit.Path
+}
+
+func jvms(r Resource) []jvm {
 	if r.Kind == EventProcessingKind {
-		env := under(keys("spec", "authoring", "template", "pod", "spec", "containers"),
-			yamledit.Item("name", backendContainer), yamledit.Key("env"), yamledit.Item("name", javaToolOptions), yamledit.Key("value"))
-		options, _ := getString(r.Object, env)
-		return jvmTrustStore(javaToolOptions, backendPod(r), []string{options})
+		pod := keys("spec", "authoring", "template", "pod")
+		env := under(pod, yamledit.Key("spec"), yamledit.Key("containers"), yamledit.Item("name", backendContainer), yamledit.Key("env"))
+		at := under(env, yamledit.Item("name", javaToolOptions), yamledit.Key("value"))
+		options, _ := getString(r.Object, at)
+		return []jvm{{javaToolOptions, []jvmOptions{{options, at}}, backendPod(r), mappings(r.Object, env), []yamledit.Path{pod}, ""}}
 	}
 	c, err := readConf(r)
 	if err != nil {
 		return nil
 	}
 	pods := flinkPods(r, c)
-	var out []StoreFile
-	for _, role := range flinkRoles {
+	var out []jvm
+	for i, role := range flinkRoles {
 		own := "env.java.opts." + strings.ToLower(role)
-		var options []string
+		j := jvm{field: own, pod: pods[role], homes: []yamledit.Path{sharedHome[0], roleHome[i]}, storeDir: flinkEditor{conf: c}.storeDir()}
 		for _, name := range append(slices.Clone(sharedOptionKeys), own) {
-			v, _ := c.get(name)
-			options = append(options, v)
+			if v, ok := c.get(name); ok {
+				j.options = append(j.options, jvmOptions{v, c.find(name)[0]})
+			}
 		}
-		out = append(out, jvmTrustStore(own, pods[role], options)...)
+		out = append(out, j)
 	}
 	return out
 }
 
-// jvmTrustStore reads the options of one JVM: of an option that is there twice
-// the last counts.
-func jvmTrustStore(field string, pod container, texts []string) []StoreFile {
-	f := StoreFile{Field: field, PasswordField: trustStorePasswordOption + " in " + field}
-	for _, text := range texts {
-		options, err := splitOptions(text)
+// trustStore reads the options; the zero Path: they name none. What is not filled
+// in counts as absent.
+func (j jvm) trustStore() StoreFile {
+	f := StoreFile{Field: j.field, PasswordField: trustStorePasswordOption + " in " + j.field}
+	for _, list := range j.options {
+		options, err := splitOptions(list.text)
 		if err != nil {
-			return []StoreFile{{Field: field, Origin: Origin{Missing: field + " has a quote that is not closed: the JVM would not start"}}}
+			return StoreFile{Field: j.field, Origin: Origin{Missing: j.field + " has a quote that is not closed: the JVM would not start"}}
 		}
 		for _, o := range options {
-			switch o.name {
-			case trustStoreOption:
-				f.Path = o.value
-			case trustStorePasswordOption:
-				f.Password, f.HasPassword = o.value, true
+			switch {
+			case o.name == trustStoreOption && !Placeholder(o.value):
+				f.Path, f.at = o.value, list.at
+			case o.name == trustStorePasswordOption && (o.value == "" || !blank(o.value)):
+				f.Password, f.PasswordFrom = expand(o.value, j.env)
+				f.HasPassword = true
 			}
 		}
 	}
-	if f.Path == "" || f.Path == "NONE" {
-		return nil
+	if f.Path != "" {
+		f.Origin = j.pod.origin(f.Path)
 	}
-	f.Origin = pod.origin(f.Path)
-	return []StoreFile{f}
+	return f
+}
+
+// expand follows $(NAME), which Kubernetes replaces by another variable of the
+// container.
+func expand(s string, env []map[string]any) (value string, from Origin) {
+	name := strings.TrimSuffix(strings.TrimPrefix(s, "$("), ")")
+	if s != "$("+name+")" {
+		return s, Origin{}
+	}
+	for _, v := range env {
+		if text(v["name"]) != name {
+			continue
+		}
+		if value := text(v["value"]); value != "" {
+			return value, Origin{}
+		}
+		at, _ := yamledit.Get(v, keys("valueFrom", "secretKeyRef"))
+		ref, _ := at.(map[string]any)
+		return "", Origin{Secret: text(ref["name"]), Key: text(ref["key"]), Field: "env " + name}
+	}
+	return s, Origin{}
+}
+
+// volume is where a volume of the pod template stands, for messages.
+func (j jvm) volume(r Resource, name string) (at yamledit.Path) {
+	for _, home := range j.homes {
+		p := under(home, append(slices.Clone(templateVolumes), yamledit.Item("name", name))...)
+		if _, ok := yamledit.Get(r.Object, p); ok {
+			at = p
+		}
+	}
+	return at
 }
 
 // jvmOption finds a JVM option in a key of the configuration.

@@ -17,6 +17,7 @@ const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	renewEvery    = 5 * time.Second
+	renewAgain    = time.Second // after a try that failed
 )
 
 // leaseTime is how a Lease writes times (k8s.io/api/coordination/v1, MicroTime).
@@ -71,13 +72,17 @@ func (l *Lease) Try(ctx context.Context) (holder string, err error) {
 // Is reports whether a holder that Try named is this process.
 func (l *Lease) Is(holder string) bool { return holder == l.identity }
 
+// somebody has changed the lease since it was read: who, and whether it is theirs
+// now, the next look tells.
+const somebody = "another flowcert"
+
 // lostRace turns a conflict into the word that somebody else was faster.
 func (l *Lease) lostRace(err error) (holder string, _ error) {
 	switch {
 	case err == nil:
 		return l.identity, nil
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
-		return "another flowcert", nil
+		return somebody, nil
 	}
 	return "", fmt.Errorf("lease %s/%s: %w", l.namespace, l.name, err)
 }
@@ -119,14 +124,17 @@ func (l *Lease) Hold(ctx context.Context) (held context.Context, release func())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		last := time.Now()
-		for sleepFor(held, renewEvery) {
-			holder, err := l.Try(held)
+		last, pause := time.Now(), renewEvery
+		for sleepFor(held, pause) {
+			began := time.Now()
+			holder, err := l.tryUntil(held, last.Add(renewDeadline))
 			switch {
 			case err == nil && holder == l.identity:
-				last = time.Now()
-			case err == nil, time.Since(last) > renewDeadline:
+				last, pause = began, renewEvery
+			case err == nil && holder != somebody, time.Since(last) >= renewDeadline:
 				stop(ErrLeaseLost)
+			default:
+				pause = min(renewAgain, time.Until(last.Add(renewDeadline)))
 			}
 		}
 	}()
@@ -135,6 +143,14 @@ func (l *Lease) Hold(ctx context.Context) (held context.Context, release func())
 		<-done
 		l.free()
 	}
+}
+
+// tryUntil is Try, but no longer than until the deadline: an API server that does
+// not answer must not keep the holder from giving up in time.
+func (l *Lease) tryUntil(ctx context.Context, deadline time.Time) (holder string, err error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return l.Try(ctx)
 }
 
 // ErrLeaseLost is the cause of a context that ended because another process may

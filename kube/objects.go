@@ -51,10 +51,11 @@ func plain(m map[string]string) map[string]any {
 	return out
 }
 
+// writers are the field managers, flowcert and those of subresources left aside.
 func writers(u *unstructured.Unstructured) []deploy.Writer {
 	var out []deploy.Writer
 	for _, f := range u.GetManagedFields() {
-		if f.Subresource == "" && f.Time != nil {
+		if f.Subresource == "" && f.Time != nil && f.Manager != fieldManager {
 			out = append(out, deploy.Writer{Name: f.Manager, Time: f.Time.Time})
 		}
 	}

@@ -67,7 +67,8 @@ type MakeLeaf struct {
 	Namespace string
 	FixedName string // of a Secret that is updated in place; empty: a new version
 	Replaces  *secrets.Secret
-	Spoilt    []string // names of versions that are not what their name says
+	Taken     []string // names of the versions that are here
+	Follows   string   // see follows
 	Issuer    *Version
 	Above     []*x509.Certificate // what follows the leaf; nil: in the issuer's Secret
 	Beyond    []*x509.Certificate // what follows that
@@ -98,6 +99,7 @@ type MakeTrust struct {
 	Password        string   // empty: see PasswordFrom
 	PasswordFrom    *Version // nil: generated
 	PasswordVersion int
+	Follows         string   // see follows
 	Spoilt          []string // names of versions that are not what their name says
 	FixedName       string   // of a Secret that is updated in place; empty: a new version
 	Replaces        *secrets.Secret

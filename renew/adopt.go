@@ -234,7 +234,7 @@ func (p *planner) adoptedTrust(k slot, namespace string) []Trust {
 	var out []Trust
 	for _, a := range p.adoptedInUse(k, namespace) {
 		if len(a.Entries) > 0 {
-			out = append(out, Trust{Version: a.name, Anchors: secrets.Certificates(a.Entries)})
+			out = append(out, Trust{Version: a.name, Anchors: secrets.Certificates(a.Entries), Of: a.record})
 		}
 	}
 	return out
@@ -260,7 +260,7 @@ func (p *planner) adoptedEntries(k slot, namespace string, distrust []string) []
 	var out []truststore.Entry
 	for _, a := range p.adoptedOf(k, namespace) {
 		for _, e := range a.Entries {
-			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) && !p.authority.isLost(e.Certificate) {
+			if !slices.Contains(distrust, pki.Fingerprint(e.Certificate)) && !p.givenUp(e.Certificate) {
 				out = append(out, e)
 			}
 		}

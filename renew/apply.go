@@ -218,14 +218,20 @@ func (a *MakeRoot) run(ctx context.Context, r *runner) error {
 		if err != nil {
 			return err
 		}
-		if r.cross, err = pki.CrossSign(old, cert, req.NotBefore); err != nil {
+		cross, err := pki.CrossSign(old, cert, req.NotBefore)
+		if err != nil {
 			return err
 		}
-		s.Data[crossKey(a.CrossBy.Secret)] = pki.EncodeCertificates(r.cross)
+		s.Data[crossKey(a.CrossBy.Secret)] = pki.EncodeCertificates(cross)
+		r.cross = cross
 	}
+	if err := r.create(ctx, a.Version, s); err != nil {
+		return err
+	}
+	// Not before it is written: nothing may trust a root that nobody has.
 	r.roots = append(r.roots, cert)
 	r.root = pki.Fingerprint(cert)
-	return r.create(ctx, a.Version, s)
+	return nil
 }
 
 func (a *MakeIntermediate) run(ctx context.Context, r *runner) error {
@@ -308,6 +314,9 @@ func (a *Forget) run(ctx context.Context, r *runner) error {
 func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 	entries := a.Entries
 	if a.NewRoot != nil {
+		if a.NewRoot.Secret == nil {
+			return fmt.Errorf("%s of %s %w", a.NewRoot.Role, a.NewRoot.Target, errNotMade)
+		}
 		entries = truststore.Entries(append(slices.Clone(a.Sources), truststore.Source{Name: a.Alias, Certificates: r.roots}))
 	}
 	password, err := a.password()
@@ -316,6 +325,7 @@ func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 	}
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.name(entries)}, a.Target, a.Role, r.now)
 	s.Annotations[secrets.PasswordAnnotation] = strconv.Itoa(a.PasswordVersion)
+	follow(s, a.Follows)
 	s.Data[secrets.Password] = []byte(password)
 	if err := s.PutTrust(a.Format, entries, password); err != nil {
 		return err

@@ -21,13 +21,15 @@ const backdate = 5 * time.Minute
 // authority is the certificate authority as a pass finds it.
 type authority struct {
 	target string
-	known  bool     // it could be told what there is
-	ended  string   // the day on which the last root ended, if one did
-	last   int      // the generation of the newest root that was ever made here
-	roots  []root   // trusted: not ended, not compromised; oldest first
-	lost   []root   // compromised, and those that vouched for a compromised one
-	newest *Version // the root that signs; nil if nothing needs one
-	user   *issuer  // a CA of the user's; nil: ours
+	known  bool   // it could be told what there is
+	ended  string // the day on which the last root ended, if one did
+	last   int    // the generation of the newest root that was ever made here
+	roots  []root // trusted: not ended, not compromised; oldest first
+	lost   []root // compromised, and those that vouched for a compromised one
+	// distrusted are compromised roots whose Secrets are gone.
+	distrusted []*x509.Certificate
+	newest     *Version // the root that signs; nil if nothing needs one
+	user       *issuer  // a CA of the user's; nil: ours
 }
 
 // root is one generation.
@@ -88,7 +90,9 @@ func (p *planner) planAuthority() {
 	a := &p.authority
 	a.target = authorityTarget(p.cfg)
 	if p.cfg.Authority.Secret != nil {
-		p.userAuthority()
+		if p.readFormer() {
+			p.userAuthority()
+		}
 		return
 	}
 	if !p.readRoots() {
@@ -116,9 +120,9 @@ func (p *planner) planAuthority() {
 		p.fault(a.target, fmt.Errorf("whether there is an authority already cannot be told: namespace %s cannot be read", ns), "let flowcert read it, or take it out of flowcert.yaml")
 		return
 	}
-	if evidence := p.evidence(); a.last == 0 && evidence != "" {
+	if e := p.evidence(); a.last == 0 && e != nil {
 		a.known = false
-		p.plan.Faults = append(p.plan.Faults, Fault{Target: a.target, Err: p.lost(evidence)})
+		p.fault(a.target, p.lost(*e), "")
 		return
 	}
 	p.makeRoot(p.whyFirst())
@@ -159,6 +163,9 @@ func (p *planner) needsAuthority() bool {
 // read, which is a fault.
 func (p *planner) readRoots() bool {
 	a := &p.authority
+	if !p.readDistrusted() {
+		return false
+	}
 	for _, s := range slices.Backward(p.state.versions[slot{a.target, secrets.RoleRoot}]) {
 		id, err := s.Identity(secrets.DefaultKeys())
 		if err == nil && !pki.SameKey(id.Chain[0], id.Key) {
@@ -174,7 +181,6 @@ func (p *planner) readRoots() bool {
 		}
 		a.last = max(a.last, generation(s))
 		if p.expired(id.Chain[0]) {
-			p.notice("%s: root %q ended on %s", s.Ref, id.Chain[0].Subject.CommonName, day(id.Chain[0].NotAfter))
 			a.ended = day(id.Chain[0].NotAfter)
 			if r := (root{certificate: id.Chain[0], version: &Version{Target: a.target, Role: secrets.RoleRoot, Secret: s}}); r.compromised() != "" {
 				a.lost = append(a.lost, r)
@@ -216,41 +222,19 @@ func (p *planner) rootName(n int) string {
 	return fmt.Sprintf("%s-root-g%d", p.cfg.Authority.Name, n)
 }
 
-// evidence names something that only a root of ours can have led to. A missing
-// root is then a loss, not a beginning.
-func (p *planner) evidence() string {
-	for _, r := range p.state.resources {
-		if r.Root() != "" {
-			return r.Where()
-		}
-	}
-	var made []string
-	for k, versions := range p.state.versions {
-		if k.role != secrets.RolePassword && k.role != secrets.RoleTruststore && k.role != secrets.RoleAdopted {
-			for _, s := range versions {
-				made = append(made, s.Ref.String())
-			}
-		}
-	}
-	if len(made) == 0 {
-		return ""
-	}
-	slices.Sort(made)
-	return made[0]
-}
-
 // makeRoot plans the next generation. The one before it vouches for it with a
 // cross certificate.
 func (p *planner) makeRoot(why string) {
 	a := &p.authority
 	self := p.cfg.Authority.SelfSigned
-	ref := secrets.Ref{Namespace: p.cfg.Namespace, Name: p.rootName(a.last + 1)}
+	next := max(a.last, a.distrustedGeneration()) + 1
+	ref := secrets.Ref{Namespace: p.cfg.Namespace, Name: p.rootName(next)}
 	if p.taken(a.target, ref) {
 		a.known = false
 		return
 	}
 	subject := self.Subject
-	subject.CommonName = rootCommonName(subject.CommonName, a.last+1)
+	subject.CommonName = rootCommonName(subject.CommonName, next)
 	a.newest = &Version{Target: a.target, Role: secrets.RoleRoot, Known: ref.Name}
 	end := p.state.Now.Add(time.Duration(self.Validity))
 	step := &MakeRoot{

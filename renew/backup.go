@@ -15,14 +15,14 @@ import (
 )
 
 // authorityRoles are the roles of Secrets that nobody can make again.
-var authorityRoles = []secrets.Role{secrets.RoleRoot, secrets.RoleIntermediate}
+var authorityRoles = []secrets.Role{secrets.RoleRoot, secrets.RoleIntermediate, secrets.RoleDistrusted}
 
 // AuthorityTarget names the authority as messages do: authority/namespace/name.
 func AuthorityTarget(cfg *config.Config) string { return authorityTarget(cfg) }
 
 // Backup returns what a copy of the authority consists of: the Secret of every
-// root and every intermediate that flowcert made for it, roots first. It is an
-// error if there is none, or one of them could not be restored from the copy. Of
+// root and every intermediate that flowcert made for it, roots first, and the list
+// of those that are distrusted. It is an error if there is none, or one of them could not be restored from the copy. Of
 // a user's CA that is only what flowcert made below it.
 func Backup(cfg *config.Config, state *State) ([]*secrets.Secret, error) {
 	if err := ourBroken(state, "put it right or back first: what it holds may be the authority's"); err != nil {
@@ -57,8 +57,8 @@ func Backup(cfg *config.Config, state *State) ([]*secrets.Secret, error) {
 // noRoot says why there is no root to copy: it is lost, or there never was one.
 func noRoot(cfg *config.Config, state *State) error {
 	p := newPlanner(cfg, state)
-	if evidence := p.evidence(); evidence != "" {
-		return p.lost(evidence)
+	if e := p.evidence(); e != nil {
+		return p.lost(*e)
 	}
 	return Hinted{Err: errors.New("there is no certificate authority yet"), Hint: "run flowcert apply first"}
 }
@@ -98,7 +98,7 @@ func PlanRestore(cfg *config.Config, state *State, saved []*secrets.Secret) (*Re
 		switch {
 		case !ok:
 			out.Missing = append(out.Missing, s)
-		case have.Like(s):
+		case have.Like(s), s.Role() == secrets.RoleDistrusted: // a list that is here has only grown
 			out.Present = append(out.Present, s)
 		default:
 			others = append(others, s.Ref.String())
@@ -156,6 +156,10 @@ func checkMember(cfg *config.Config, s *secrets.Secret) error {
 		}
 	case s.Namespace != cfg.Namespace:
 		return fmt.Errorf("%s does not stand in namespace %s, in which flowcert keeps the authority", s.Ref, cfg.Namespace)
+	}
+	if s.Role() == secrets.RoleDistrusted {
+		_, err := s.Distrusted()
+		return err
 	}
 	id, err := s.Identity(secrets.DefaultKeys())
 	if err != nil {

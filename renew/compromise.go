@@ -4,7 +4,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -22,7 +24,7 @@ func (r root) compromised() string { return r.version.Secret.Annotations[comprom
 func (a *authority) setApart() {
 	lost := map[*x509.Certificate]bool{}
 	for _, r := range a.roots {
-		if r.compromised() == "" {
+		if r.compromised() == "" && !slices.ContainsFunc(a.distrusted, r.certificate.Equal) {
 			continue
 		}
 		lost[r.certificate] = true
@@ -47,6 +49,18 @@ func (a *authority) setApart() {
 	a.roots = kept
 }
 
+// readFormer reads the roots of flowcert's own that a CA of the user's took the
+// place of, where one of them is compromised: the others are not needed any more,
+// and ride out. It returns false if one does not read, which is a fault.
+func (p *planner) readFormer() bool {
+	if !p.state.compromise() {
+		return p.readDistrusted()
+	}
+	ok := p.readRoots()
+	p.authority.roots = nil
+	return ok
+}
+
 // predecessor is the root that vouches for this one; nil if none does.
 func (a *authority) predecessor(r root) *root {
 	for i := range a.roots {
@@ -64,11 +78,6 @@ func (a authority) underLost(chain []*x509.Certificate) (name string, found bool
 		return r.certificate.Subject.CommonName, true
 	}
 	return "", false
-}
-
-// isLost reports whether a certificate is that of a compromised root.
-func (a authority) isLost(c *x509.Certificate) bool {
-	return slices.ContainsFunc(certificatesOf(a.lost), c.Equal)
 }
 
 // compromise reports whether a compromised root is still about. Nothing soaks
@@ -96,25 +105,20 @@ func (p *planner) planForgetLost() {
 	if len(a.lost) == 0 {
 		return
 	}
-	var old []*secrets.Secret
+	var old, holding []*secrets.Secret
 	used := p.usedNames()
 	for _, s := range Removable(p.state) {
-		if !p.knowsLost(s) {
-			continue
-		}
-		if s.Role() != secrets.RoleIntermediate && !p.retired(s) {
-			name := s.Name
-			if p.earlierLost(s) {
-				name += earlierWord
-			}
-			p.lostItems("compromised; " + s.Name + " still has it")
-			p.plan.Waits = append(p.plan.Waits, Wait{Target: a.target, For: fmt.Sprintf(
-				"the compromised root %q cannot go while %s has it; %s", a.lost[0].certificate.Subject.CommonName, name, p.whatNext(name))})
-			return
-		}
-		if !used[s.Ref] {
+		switch {
+		case !p.knowsLost(s):
+		case s.Role() != secrets.RoleIntermediate && !p.retired(s):
+			holding = append(holding, s)
+		case !used[s.Ref] && s.Role() != secrets.RoleAdopted: // a record has more in it
 			old = append(old, s)
 		}
+	}
+	if len(holding) > 0 {
+		p.waitForHolders(holding)
+		return
 	}
 	if a.pending() {
 		p.lostItems("compromised")
@@ -124,10 +128,54 @@ func (p *planner) planForgetLost() {
 	for _, s := range old {
 		p.act(&Forget{Secret: s, Because: why})
 	}
+	p.putDown()
 	for _, r := range a.lost { // last: their word is what the rest goes by
 		p.act(&Forget{Secret: r.version.Secret, Because: why})
 	}
 	p.lostItems("compromised; to be removed")
+}
+
+// waitForHolders records that versions keep a compromised root. Of several it
+// names one that no rollout will take away.
+func (p *planner) waitForHolders(holding []*secrets.Secret) {
+	name, next := holding[0].Name, ""
+	for _, s := range holding {
+		if next = p.whatHolds(s); next != "" {
+			name = s.Name
+			break
+		}
+	}
+	if next == "" {
+		next = p.whatNext(holding[0])
+	}
+	p.lostItems("compromised; " + name + " still has it")
+	p.plan.Waits = append(p.plan.Waits, Wait{Target: p.authority.target, For: fmt.Sprintf(
+		"the compromised root %q cannot go while %s has it; %s", p.authority.lost[0].certificate.Subject.CommonName, name, next)})
+}
+
+// whatHolds says what a person has to change before a version can go that keeps a
+// compromised root: a resource is paused, or a truststore has nothing else in it.
+// Empty: it goes with the next rollout.
+func (p *planner) whatHolds(s *secrets.Secret) string {
+	for _, r := range p.state.resources {
+		if r.Paused() && (&State{resources: []deploy.Resource{r}}).references()[s.Ref] {
+			return fmt.Sprintf("%s uses it and is paused: take its annotation %s away, then run flowcert apply", r, deploy.PauseAnnotation)
+		}
+	}
+	entries, err := p.trustOf(s)
+	if s.Role() != secrets.RoleTruststore || err != nil || !p.referenced[s.Ref] {
+		return ""
+	}
+	for _, e := range entries {
+		if !p.authority.isLost(e.Certificate) {
+			return ""
+		}
+	}
+	places := p.placesOf(entries[0].Certificate)
+	if len(places) == 0 {
+		return ""
+	}
+	return "nothing else is in it, and it comes from " + strings.Join(places, " and from ") + ": put there what to trust in its place (flowcert ca), then run flowcert apply"
 }
 
 func (p *planner) lostItems(state string) {
@@ -150,7 +198,10 @@ func (p *planner) knowsLost(s *secrets.Secret) bool {
 	case secrets.RoleIntermediate:
 		id, err := s.Identity(secrets.DefaultKeys())
 		return err == nil && home(id.Chain, a.lost) != nil
-	case secrets.RolePassword:
+	case secrets.RoleAdopted:
+		content, err := s.Adopted()
+		return err == nil && (slices.ContainsFunc(secrets.Certificates(content.Entries), a.isLost) || home(content.Chain, a.lost) != nil)
+	case secrets.RolePassword, secrets.RoleDistrusted:
 		return false
 	}
 	id, err := p.identityOf(s)

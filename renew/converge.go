@@ -70,7 +70,10 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		w.Planned(state, plan)
 		switch {
 		case len(plan.Actions) > 0:
-			err = Apply(ctx, plan, store, state.Now, w.Done)
+			err = Apply(ctx, plan, store, state.Now, func(a Action) {
+				failures = 0 // as long as something gets done it is worth while
+				w.Done(a)
+			})
 			if err == nil {
 				failures = 0
 			} else if err = retry(err); err != nil {

@@ -374,7 +374,7 @@ func TestUICertificate(t *testing.T) {
 		t.Errorf("a spoilt ca.crt: %s", reason)
 	}
 	plan := s.apply(testNow)
-	if len(plan.Actions) != 1 || !s.identity(testNow, secrets.RoleUICertificate).Chain[0].Equal(ui) {
+	if len(plan.Actions) != 2 || !s.identity(testNow, secrets.RoleUICertificate).Chain[0].Equal(ui) {
 		t.Errorf("a spoilt ca.crt: %v", objects(plan))
 	}
 }

@@ -46,42 +46,19 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
-// whatNext says what a person can do about trust that is still in use.
-func (p *planner) whatNext(version string) string {
-	version, earlier := strings.CutSuffix(version, earlierWord)
+// whatNext says what a person can do about a version, or a record, that is still
+// in use.
+func (p *planner) whatNext(s *secrets.Secret) string {
 	if p.state.live() {
-		return p.liveNext(version, earlier)
+		return cmp.Or(p.state.inTheWay(s), "it goes when nothing uses it any more")
 	}
-	for _, versions := range p.state.versions {
-		for _, s := range versions {
-			if until, said := p.soaksUntil(s); (s.Name == version || slices.Contains(s.Originals(), version)) && said {
-				return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
-			}
-		}
+	if until, said := p.soaksUntil(s); said {
+		return fmt.Sprintf("it counts as in use until %s (rotation.soak)", until.UTC().Format(time.RFC3339))
 	}
 	if p.state.compromise() {
 		return "roll the resources out, then run flowcert apply --deployed"
 	}
 	return fmt.Sprintf("roll the resources out, then run flowcert apply --deployed, and apply again after %s (rotation.soak)", p.cfg.Rotation.Soak)
-}
-
-// liveNext says what in the cluster still uses a version, or what it held before.
-func (p *planner) liveNext(version string, earlier bool) string {
-	for _, k := range p.slots() {
-		for _, s := range p.state.versions[k] {
-			if s.Name != version {
-				continue
-			}
-			why := p.state.inTheWay
-			if earlier {
-				why = p.state.staleReaders
-			}
-			if words := why(s); words != "" {
-				return words
-			}
-		}
-	}
-	return "it goes when nothing uses it any more"
 }
 
 // keptVersions of everything stay even if nothing uses them: a rollback of Flink
@@ -101,7 +78,12 @@ func (p *planner) planCleanup() {
 	for _, role := range versionRoles {
 		for _, target := range p.targetsOf(role) {
 			for i, s := range p.state.versions[slot{target, role}] {
-				if i >= keptVersions && p.retired(s) && p.soaked(s) && !gone[s] && !used[s.Ref] {
+				if gone[s] || used[s.Ref] || !p.retired(s) {
+					continue
+				}
+				if twin := p.twinInUse(s); twin != "" {
+					p.act(&Forget{Secret: s, Because: "nothing ever referred to it; " + twin + ", made in the same place, is in use"})
+				} else if i >= keptVersions && p.soaked(s) {
 					p.act(&Forget{Secret: s})
 				}
 			}
@@ -146,13 +128,6 @@ func (p *planner) usedNames() map[secrets.Ref]bool {
 // is wrong for a while shall cost nothing.
 const keptIntermediate = 90 * 24 * time.Hour
 
-// slots lists what there are versions of, in a fixed order.
-func (p *planner) slots() []slot {
-	return slices.SortedFunc(maps.Keys(p.state.versions), func(a, b slot) int {
-		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.role, b.role))
-	})
-}
-
 func (p *planner) targetsOf(role secrets.Role) []string {
 	set := map[string]bool{}
 	for k := range p.state.versions {
@@ -176,9 +151,11 @@ func (s *State) references() map[secrets.Ref]bool {
 
 // inOrderOf sorts references, so that messages come out the same every time.
 func inOrderOf(references map[secrets.Ref]bool) []secrets.Ref {
-	return slices.SortedFunc(maps.Keys(references), func(a, b secrets.Ref) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
+	return slices.SortedFunc(maps.Keys(references), byRef)
+}
+
+func byRef(a, b secrets.Ref) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
 // replaced reports whether something else took a version's place: nothing refers

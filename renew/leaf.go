@@ -191,7 +191,7 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 	p.newItem(w, v, have, reason)
 	step := &MakeLeaf{
 		CA:      w.caRequest(p.state.Now, end),
-		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Spoilt: names(have), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
+		Version: v, Namespace: w.namespace, FixedName: w.fixedName, Replaces: p.replacedInPlace(w), Follows: p.follows(judgedNames(have), w.referenced), Taken: p.takenNames(w), Because: reason, Issuer: i.version, Above: i.chain, Beyond: i.beyond, Roots: roots, NewRoot: p.newRoot(), Cross: p.authority.pending() && !i.older,
 		Renews: len(have) > 0, Keep: keep, Key: w.key, Shape: shape, Edges: w.edges,
 		Request: pki.LeafRequest{
 			CommonName: w.commonName, Subject: p.subject(), DNSNames: w.names, IPAddresses: w.ips,
@@ -237,7 +237,19 @@ func (p *planner) newItem(w leafWant, v *Version, have []judged, reason string) 
 	p.item(item)
 }
 
-func names(have []judged) []string {
+// takenNames are those of every version that is here, also of those given up and
+// those that somebody spoilt: an immutable Secret is not written twice.
+func (p *planner) takenNames(w leafWant) []string {
+	var out []string
+	for _, s := range p.state.versions[w.slot] {
+		if s.Namespace == w.namespace {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+func judgedNames(have []judged) []string {
 	var out []string
 	for _, j := range have {
 		out = append(out, j.secret.Name)

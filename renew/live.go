@@ -192,6 +192,11 @@ func (s *State) staleReaders(v *secrets.Secret) string {
 
 // inTheWay says what still uses a version, in words.
 func (s *State) inTheWay(v *secrets.Secret) string {
+	if v.Annotations[earlierTrustAnnotation] != "" {
+		if stale := s.staleReaders(v); stale != "" {
+			return stale
+		}
+	}
 	if uses := s.uses(v); len(uses) > 0 {
 		return fmt.Sprintf("%s of %s is still in use by %s", v.Name, v.Target(), someOf(uses))
 	}

@@ -2,10 +2,12 @@ package renew
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -16,11 +18,51 @@ const wayOut = "move authority/ away, take flowcert's work out (flowcert revert 
 // damaged is what to do about a root whose Secret is there and of no use.
 const damaged = "move its manifest away and bring it back from a backup (flowcert import); without one, " + wayOut
 
+// copied is what to do about a manifest that knows a root of another site.
+const copied = "; from a manifest that was copied from another site, remove its annotation " + deploy.RootAnnotation
+
+// rootless are the roles of Secrets for which there need not have been a root.
+var rootless = []secrets.Role{secrets.RolePassword, secrets.RoleTruststore, secrets.RoleAdopted, secrets.RoleDistrusted}
+
+// evidence is something that only a root can have led to. A missing root is then
+// a loss, not a beginning.
+type evidence struct {
+	where string
+	roots []string // by their fingerprints, as far as it tells
+	hint  string   // what else to do about it
+}
+
+// evidence looks for some; nil if there is none.
+func (p *planner) evidence() *evidence {
+	for _, r := range p.state.resources {
+		if r.Root() != "" {
+			return &evidence{where: r.Where(), roots: []string{r.Root()}, hint: copied}
+		}
+	}
+	var out *evidence
+	for _, s := range Removable(p.state) {
+		if slices.Contains(rootless, s.Role()) {
+			continue
+		}
+		if out == nil {
+			out = &evidence{where: s.Ref.String()}
+		}
+		certs, _ := pki.ParseCertificates(s.Data[secrets.CACert]) // a store tells nothing here
+		for _, c := range certs {
+			out.roots = append(out.roots, pki.Fingerprint(c))
+		}
+	}
+	return out
+}
+
 // lost is the error for a root that is gone.
-func (p *planner) lost(evidence string) error {
+func (p *planner) lost(e evidence) error {
+	if err := p.underUsersCA(e.where, e.roots); err != nil {
+		return err
+	}
 	return Hinted{
-		Err:  fmt.Errorf("the authority's root is not there, but %s was made under it", evidence),
-		Hint: fmt.Sprintf("bring the authority back from a backup (flowcert import), or put the manifest of %s back; without either, %s", p.rootName(1), wayOut),
+		Err:  fmt.Errorf("the authority's root is not there, but %s was made under it", e.where),
+		Hint: fmt.Sprintf("bring the authority back from a backup (flowcert import), or put the manifest of %s back; without either, %s", p.rootName(1), wayOut) + e.hint,
 	}
 }
 
@@ -33,14 +75,40 @@ func (p *planner) lostNewer() error {
 	managed := slices.DeleteFunc(slices.Clone(p.state.resources), func(r deploy.Resource) bool {
 		return p.wired[r.String()] == nil && p.flinks[r.String()] == nil
 	})
-	where, _ := wiredElsewhere(managed, fingerprints(roots))
+	where, root := wiredElsewhere(managed, fingerprints(roots))
 	if where == "" {
 		return nil
 	}
+	if err := p.underUsersCA(where, []string{root}); err != nil {
+		return err
+	}
 	return Hinted{
 		Err:  fmt.Errorf("the authority's newest root is not there: %s was made under another one than %s", where, roots[0].Ref),
-		Hint: "bring the authority back from a backup (flowcert import), or put its manifest back into authority/; without either, " + wayOut,
+		Hint: "bring the authority back from a backup (flowcert import), or put its manifest back into authority/; without either, " + wayOut + copied,
 	}
+}
+
+// underUsersCA is the error for what was made under a CA of the user's, which
+// flowcert.yaml does not name any more; nil if none is found here. To take that
+// for a wish would leave every client without its root.
+func (p *planner) underUsersCA(where string, roots []string) error {
+	for _, ref := range slices.SortedFunc(maps.Keys(p.state.Secrets), byRef) {
+		s := p.state.Secrets[ref]
+		if s.Ours() || len(s.Data[secrets.TLSKey]) == 0 {
+			continue
+		}
+		certs, _ := pki.ParseCertificates(slices.Concat(s.Data[secrets.CACert], s.Data[secrets.TLSCert])) // others' may hold anything
+		for _, c := range certs {
+			if c.IsCA && slices.Contains(roots, pki.Fingerprint(c)) {
+				return Hinted{
+					Err: fmt.Errorf("%s was made under %q, the CA of %s, but flowcert.yaml asks for a CA of flowcert's own", where, c.Subject.CommonName, ref),
+					Hint: fmt.Sprintf("put authority.secret (name: %s) back into flowcert.yaml to go on under that CA; to leave it for one of flowcert's, "+
+						"take flowcert's work out (flowcert revert --delete-secrets) and apply again: every client then needs the new CA", ref.Name),
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // noteAbsent names the Secrets that the resources refer to and that are not

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,12 +37,9 @@ func (a *MakeLeaf) run(ctx context.Context, r *runner) error {
 		a.Version.Secret = s
 		return r.store.UpdateSecret(ctx, s)
 	}
+	follow(s, a.Follows)
 	if a.Wish != "" {
 		s.Annotations[wishAnnotation] = a.Wish
-	}
-	if a.Keep != nil && slices.Contains(a.Spoilt, s.Name) {
-		a.Version.Secret = s
-		return r.store.UpdateSecret(ctx, s)
 	}
 	return r.create(ctx, a.Version, s)
 }
@@ -106,6 +104,9 @@ func (a *MakeLeaf) keepEarlier(s *secrets.Secret) {
 // identity is the leaf that goes into the Secret: the one that is kept, or a
 // new one under the issuer.
 func (a *MakeLeaf) identity(r *runner) (secrets.Identity, error) {
+	if a.NewRoot != nil && a.NewRoot.Secret == nil {
+		return secrets.Identity{}, fmt.Errorf("%s of %s %w", a.NewRoot.Role, a.NewRoot.Target, errNotMade)
+	}
 	roots := slices.Concat(a.Roots, r.roots)
 	if a.Keep != nil {
 		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: roots}, nil
@@ -160,7 +161,8 @@ func check(chain, roots []*x509.Certificate, req pki.LeafRequest, now time.Time)
 	return nil
 }
 
-// name is that of a version with this content: everything public in it.
+// name is that of a version with this content: everything public in it. Where
+// another version has it, which was given up or spoilt, a number makes another of it.
 func (a *MakeLeaf) name(id secrets.Identity) string {
 	var out []string
 	for _, c := range slices.Concat(id.Chain, id.Roots) {
@@ -170,7 +172,11 @@ func (a *MakeLeaf) name(id secrets.Identity) string {
 	for _, f := range a.Shape.also {
 		out = append(out, string(f))
 	}
-	return secrets.VersionName(a.Prefix, out...)
+	name := secrets.VersionName(a.Prefix, out...)
+	for n := 2; slices.Contains(a.Taken, name); n++ {
+		name = secrets.VersionName(a.Prefix, append(slices.Clone(out), strconv.Itoa(n))...)
+	}
+	return name
 }
 
 // fill writes the leaf into the Secret in its shape.

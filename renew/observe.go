@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -263,5 +264,5 @@ func (s *State) candidates(kind string) string {
 		return "no " + kind + " was found; put its manifest into the directory"
 	}
 	slices.Sort(there)
-	return fmt.Sprintf("correct the name or namespace in flowcert.yaml; there is %v", there)
+	return "correct the name or namespace in flowcert.yaml; there is " + strings.Join(there, ", ")
 }

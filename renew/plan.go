@@ -269,6 +269,7 @@ func (p *planner) run() *Plan {
 		p.planWiring()
 		p.planRollouts()
 		p.planForgetLost()
+		p.noteDistrusted()
 		p.planCleanup()
 		p.intermediateItems()
 		p.noteKeys()

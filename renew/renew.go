@@ -30,7 +30,9 @@ type Store interface {
 	Prepare(files []string, aside ...*secrets.Secret) error
 	// CreateSecret refuses a name that is taken (secrets.ErrExists).
 	CreateSecret(ctx context.Context, s *secrets.Secret) error
-	// UpdateSecret replaces a Secret that is read by a fixed name.
+	// UpdateSecret replaces a Secret that is read by a fixed name. Of an immutable one
+	// only the annotations are others, or it is a truststore that somebody spoilt, which
+	// a cluster has to delete and make again.
 	UpdateSecret(ctx context.Context, s *secrets.Secret) error
 	// SetAside puts what somebody else's Secret is into a Secret of ours, record, and
 	// makes room for one of ours with its name.

@@ -1,7 +1,6 @@
 package renew
 
 import (
-	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -67,17 +66,16 @@ func StillReferred(state *State, reverts []Reverted, back ...PutBack) (string, e
 	return "", nil
 }
 
-// Removable lists flowcert's own Secrets less the roots', sorted by name.
+// Removable lists flowcert's own Secrets less the roots' and the list of those that
+// are distrusted, sorted by name.
 func Removable(state *State) []*secrets.Secret {
 	var out []*secrets.Secret
 	for _, s := range state.Secrets {
-		if s.Ours() && s.Role() != secrets.RoleRoot {
+		if s.Ours() && s.Role() != secrets.RoleRoot && s.Role() != secrets.RoleDistrusted {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, func(a, b *secrets.Secret) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(out, func(a, b *secrets.Secret) int { return byRef(a.Ref, b.Ref) })
 	return out
 }
 

@@ -337,6 +337,9 @@ func TestEndedRoot(t *testing.T) {
 	if roots := s.roots(late); len(roots) != 2 || roots[2] == nil {
 		t.Errorf("roots %v", roots)
 	}
+	if notices := s.plan(late).Notices; noticed(s.plan(late), "ended") {
+		t.Errorf("a root that has been followed is named for ever: %v", notices)
+	}
 }
 
 // TestSpoiltCross: a cross certificate that is another's is a fault, not a part

@@ -26,6 +26,9 @@ type Edge struct {
 type Trust struct {
 	Version string
 	Anchors []*x509.Certificate
+	// Of is the version, or the record of one that was taken over: it says how
+	// long the trust counts as in use. Nil: nothing does.
+	Of *secrets.Secret
 }
 
 // Serving is a chain that a server may present from now until its leaf ends.
@@ -38,6 +41,7 @@ type Serving struct {
 type Refusal struct {
 	Edge    Edge
 	Version string
+	Of      *secrets.Secret // see Trust
 	Err     error
 }
 
@@ -53,7 +57,7 @@ func MayServe(edges []Edge, s Serving) []Refusal {
 	for _, e := range edges {
 		for _, t := range e.Trust {
 			if err := pki.VerifyUntil(e.Profile, s.Chain, t.Anchors, "", s.From, s.Chain[0].NotAfter); err != nil {
-				refused = append(refused, Refusal{Edge: e, Version: t.Version, Err: err})
+				refused = append(refused, Refusal{Edge: e, Version: t.Version, Of: t.Of, Err: err})
 			}
 		}
 	}
@@ -87,7 +91,7 @@ func mayIssue(edges []Edge, i *issuer, from, until time.Time) []Refusal {
 	for _, e := range edges {
 		for _, t := range e.Trust {
 			if err := anyVerifies(e.Profile, i.proofs, t.Anchors, from, until); err != nil {
-				refused = append(refused, Refusal{Edge: e, Version: t.Version, Err: err})
+				refused = append(refused, Refusal{Edge: e, Version: t.Version, Of: t.Of, Err: err})
 			}
 		}
 	}
@@ -141,7 +145,7 @@ func (i proof) verify(p pki.Profile, anchors []*x509.Certificate, from, until ti
 // served; empty if nothing does.
 func (p *planner) forbids(w leafWant, i *issuer, until time.Time) string {
 	if refused := mayIssue(inUse(w.edges), i, p.state.Now, until); len(refused) > 0 {
-		return refused[0].String() + "; " + p.whatNext(refused[0].Version)
+		return refused[0].String() + "; " + p.whatNext(refused[0].Of)
 	}
 	return ""
 }
@@ -169,7 +173,7 @@ func (p *planner) forbidsSwitch(w leafWant, best *candidate) string {
 		return ""
 	}
 	if refused := MayServe(inUse(w.edges), Serving{Chain: best.id.Chain, From: p.state.Now}); len(refused) > 0 {
-		return refused[0].String() + "; " + p.whatNext(refused[0].Version)
+		return refused[0].String() + "; " + p.whatNext(refused[0].Of)
 	}
 	return ""
 }

@@ -175,7 +175,7 @@ func TestRotationMatrix(t *testing.T) {
 				{"new", "new", r.newTrust, newChain, newKey, true},
 			}
 			for _, c := range cells {
-				edge := Edge{Client: c.client, Server: c.server, Profile: pki.JVM(), Trust: []Trust{{c.client, c.trust}}}
+				edge := Edge{Client: c.client, Server: c.server, Profile: pki.JVM(), Trust: []Trust{{Version: c.client, Anchors: c.trust}}}
 				allowed := len(MayServe([]Edge{edge}, Serving{Chain: c.chain, From: testNow})) == 0
 				err := handshake(t, c.trust, c.chain, c.key)
 				if allowed != (err == nil) || allowed != c.want {
@@ -192,13 +192,13 @@ func TestMayServeEveryVersion(t *testing.T) {
 	start := testNow.AddDate(-1, 0, 1)
 	g1, other := newCA(t, "CA", start), newCA(t, "other", start)
 	chain, _ := g1.serving(t, testNow.Add(-backdate))
-	good, bad := Trust{"good", []*x509.Certificate{g1.root}}, Trust{"bad", []*x509.Certificate{other.root}}
+	good, bad := Trust{Version: "good", Anchors: []*x509.Certificate{g1.root}}, Trust{Version: "bad", Anchors: []*x509.Certificate{other.root}}
 	tests := []struct {
 		trust []Trust
 		want  int
 	}{
 		{nil, 0}, {[]Trust{good}, 0}, {[]Trust{good, bad}, 1}, {[]Trust{bad, good}, 1}, {[]Trust{bad, bad}, 2},
-		{[]Trust{{"both", []*x509.Certificate{other.root, g1.root}}}, 0}, {[]Trust{{"empty", nil}}, 1},
+		{[]Trust{{Version: "both", Anchors: []*x509.Certificate{other.root, g1.root}}}, 0}, {[]Trust{{Version: "empty", Anchors: nil}}, 1},
 	}
 	for i, tt := range tests {
 		edges := []Edge{{Client: "c", Server: "s", Profile: pki.JVM(), Trust: tt.trust}}
@@ -215,13 +215,13 @@ func TestMayServeUntilTheEnd(t *testing.T) {
 	g2 := newCA(t, "CA G2", testNow.Add(-backdate))
 	g2.crossedBy(t, g1)
 	chain, _ := g2.serving(t, testNow.Add(-backdate)) // for a year
-	onlyOld := []Edge{{Client: "c", Server: "s", Profile: pki.JVM(), Trust: []Trust{{"G1", []*x509.Certificate{g1.root}}}}}
+	onlyOld := []Edge{{Client: "c", Server: "s", Profile: pki.JVM(), Trust: []Trust{{Version: "G1", Anchors: []*x509.Certificate{g1.root}}}}}
 	// Java ignores an anchor's own dates, but the cross certificate ends with
 	// the root that signed it.
 	if len(MayServe(onlyOld, Serving{Chain: chain, From: testNow})) == 0 {
 		t.Error("a leaf that outlives the cross certificate it needs was allowed")
 	}
-	both := []Edge{{Client: "c", Server: "s", Profile: pki.JVM(), Trust: []Trust{{"both", []*x509.Certificate{g1.root, g2.root}}}}}
+	both := []Edge{{Client: "c", Server: "s", Profile: pki.JVM(), Trust: []Trust{{Version: "both", Anchors: []*x509.Certificate{g1.root, g2.root}}}}}
 	if refused := MayServe(both, Serving{Chain: chain, From: testNow}); len(refused) > 0 {
 		t.Errorf("refused although the new root is trusted: %v", refused)
 	}
@@ -243,7 +243,7 @@ func TestMayServeDepth(t *testing.T) {
 		{pki.OpenSSL(), []*x509.Certificate{g1.root}, true},
 		{pki.Nginx(), []*x509.Certificate{g1.root, g2.root}, true},
 	} {
-		edges := []Edge{{Client: "ingress", Server: "ui", Profile: tt.profile, Trust: []Trust{{"t", tt.trust}}}}
+		edges := []Edge{{Client: "ingress", Server: "ui", Profile: tt.profile, Trust: []Trust{{Version: "t", Anchors: tt.trust}}}}
 		if got := len(MayServe(edges, Serving{Chain: chain, From: testNow})) == 0; got != tt.want {
 			t.Errorf("%s with %d roots: allowed %v, want %v", tt.profile.Name, len(tt.trust), got, tt.want)
 		}
@@ -270,7 +270,7 @@ func TestRootThatSignsLeaves(t *testing.T) {
 	g1, g2 := newCA(t, "CA", testNow.AddDate(-1, 0, 1)), newCA(t, "CA G2", testNow.Add(-backdate))
 	g2.crossedBy(t, g1)
 	for _, anchors := range [][]*x509.Certificate{{g1.root}, {g2.root}, {g1.root, g2.root}} {
-		edges := []Edge{{Client: "ingress", Server: "ui", Profile: pki.Nginx(), Trust: []Trust{{"t", anchors}}}}
+		edges := []Edge{{Client: "ingress", Server: "ui", Profile: pki.Nginx(), Trust: []Trust{{Version: "t", Anchors: anchors}}}}
 		i := &issuer{proofs: []proof{{[]*x509.Certificate{g2.root}, 0}, {g2.cross, 1}}}
 		if refused := mayIssue(edges, i, testNow, testNow.AddDate(1, 0, 0)); len(refused) > 0 {
 			t.Errorf("%d roots: %v", len(anchors), refused)

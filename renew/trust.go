@@ -40,7 +40,8 @@ type facing struct {
 	leaves [][]*x509.Certificate
 }
 
-// trust returns the version to use, existing or planned.
+// trust returns the version to use, existing or planned; nil where somebody else's
+// Secret has its name, which is a fault.
 func (p *planner) trust(w trustWant) (*Version, *MakeTrust) {
 	sources := p.trustSources(w)
 	want := truststore.Entries(sources)
@@ -71,12 +72,16 @@ func (p *planner) trust(w trustWant) (*Version, *MakeTrust) {
 		Namespace: w.namespace, Because: reason, Format: w.format, Spoilt: spoilt,
 		Entries: want, Sources: sources, NewRoot: p.newRootFor(w.authority), Alias: w.authority,
 		Password: w.password, PasswordFrom: w.passwordFrom, PasswordVersion: p.passwordVersion(w),
+		Follows: p.follows(spoilt, w.referenced),
 		Version: &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Values: map[string]string{secrets.Password: w.password}},
 	}
 	if w.fixed {
 		step.FixedName, step.Known, step.Replaces = w.prefix, w.prefix, p.state.Secrets[w.ref()]
 	} else if step.NewRoot == nil {
 		step.Known = step.name(want)
+		if p.taken(w.target, secrets.Ref{Namespace: w.namespace, Name: step.Known}) {
+			return nil, nil
+		}
 	}
 	p.reasons[step.Version] = reason
 	item := Item{Target: w.target, Role: w.role, Name: step.Name(), Loaded: "-", State: stateToBeMade}
@@ -129,11 +134,12 @@ func (p *planner) roots(client slot, namespace string, faces []facing) []*x509.C
 	return want
 }
 
-// foreignTo tells anchors that have ended, or that verify none of the leaves in
-// use at the server: a truststore holds others for other servers.
+// foreignTo tells anchors that have ended, or are put down as distrusted, or that
+// verify none of the leaves in use at the server: a truststore holds others for
+// other servers.
 func (p *planner) foreignTo(f facing) func(*x509.Certificate) bool {
 	return func(c *x509.Certificate) bool {
-		return p.expired(c) || !slices.ContainsFunc(f.leaves, func(chain []*x509.Certificate) bool {
+		return p.expired(c) || slices.ContainsFunc(p.authority.distrusted, c.Equal) || !slices.ContainsFunc(f.leaves, func(chain []*x509.Certificate) bool {
 			return pki.VerifyChain(f.edge.Profile, chain, []*x509.Certificate{c}, "", p.state.Now) == nil
 		})
 	}
@@ -194,7 +200,9 @@ func (p *planner) ignoreDrift(w trustWant, have, missing, extra []truststore.Ent
 		newest := p.authority.signing()
 		return w.authority != "" && newest != nil && x.Certificate.Equal(newest.certificate) && p.mayLackNewest(w.holders, secrets.Certificates(have))
 	})
-	drift := func(x truststore.Entry) bool { return isPublic(x) && p.canWait(w.holders) }
+	drift := func(x truststore.Entry) bool {
+		return isPublic(x) && !p.authority.isLost(x.Certificate) && p.canWait(w.holders)
+	}
 	if w.publicExact || len(w.public) > 0 != slices.ContainsFunc(have, isPublic) {
 		return missing, extra
 	}

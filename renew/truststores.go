@@ -81,28 +81,34 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 			w.authority = source.Name
 		}
 	}
+	w.sources = p.withoutLost(w)
 	mounts := p.mountsIn(namespace, t)
 	for _, m := range mounts {
 		w.referenced = append(w.referenced, m.referenced)
 		w.holders = append(w.holders, m.target)
 	}
-	var v *Version
-	if w.fixed = t.Naming == config.Fixed; w.fixed {
-		w.mounts = mounts
-		if v = p.trustInPlace(w); v == nil {
-			return // a fault says why
-		}
-	} else {
-		var step *MakeTrust
-		if v, step = p.trust(w); step != nil {
-			p.act(step)
-		}
+	w.mounts, w.fixed = mounts, t.Naming == config.Fixed
+	v := p.truststore(w)
+	if v == nil {
+		return // a fault says why
 	}
 	for _, m := range mounts {
 		if !m.paused && p.single(m.target, *m.trust) {
 			*m.trust, *m.file = p.keepsOwn(w, m, v), secrets.TrustFile(t.Format)
 		}
 	}
+}
+
+// truststore plans it; nil if a fault was found.
+func (p *planner) truststore(w trustWant) *Version {
+	if w.fixed {
+		return p.trustInPlace(w)
+	}
+	v, step := p.trust(w)
+	if step != nil {
+		p.act(step)
+	}
+	return v
 }
 
 // mount is a workload that mounts a truststore.
@@ -198,7 +204,9 @@ func (p *planner) trusted(source config.Source, certs []*x509.Certificate) []*x5
 }
 
 func (p *planner) publicCAs(i int) []*x509.Certificate {
-	return slices.DeleteFunc(slices.Clone(p.state.PublicCAs[i].Certificates), p.expired)
+	return slices.DeleteFunc(slices.Clone(p.state.PublicCAs[i].Certificates), func(c *x509.Certificate) bool {
+		return p.expired(c) || p.givenUp(c)
+	})
 }
 
 // withEarlier adds what versions in use hold from a source of the same name: a

@@ -179,7 +179,7 @@ func (l *opened) takeKey(store *truststore.Store, what string) error {
 func (v *verifier) passwordFor(r deploy.Resource, f deploy.StoreFile) (password string, given, ok bool) {
 	from := f.PasswordFrom
 	switch {
-	case from == (deploy.Origin{}):
+	case from.Field == "":
 		return f.Password, f.HasPassword, true
 	case from.Secret == "" || from.Key == "":
 		return "", false, true

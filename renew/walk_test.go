@@ -281,8 +281,8 @@ func TestMetadataRestartsNothing(t *testing.T) {
 	}
 }
 
-// TestSpoiltRootsBesideALeaf: a wrong ca.crt is put right in place, around the
-// same key: the name of the Secret says what it holds.
+// TestSpoiltRootsBesideALeaf: a wrong ca.crt makes a new version around the same
+// key: a cluster does not let anybody change an immutable Secret.
 func TestSpoiltRootsBesideALeaf(t *testing.T) {
 	s := quickSite(t)
 	s.apply(testNow)
@@ -292,11 +292,14 @@ func TestSpoiltRootsBesideALeaf(t *testing.T) {
 	s.replaceData(target, secrets.RoleCertificate, secrets.CACert, pki.EncodeCertificates(stranger.root))
 	plan := s.apply(testNow)
 	after := s.version(testNow, target, secrets.RoleCertificate)
-	if len(plan.Actions) != 1 || after.Name != before.Name || string(after.Data[secrets.TLSCert]) != string(before.Data[secrets.TLSCert]) {
+	if len(plan.Actions) != 2 || after.Name == before.Name || string(after.Data[secrets.TLSCert]) != string(before.Data[secrets.TLSCert]) {
 		t.Errorf("actions %v; %s became %s", objects(plan), before.Name, after.Name)
 	}
 	if string(after.Data[secrets.CACert]) == string(pki.EncodeCertificates(stranger.root)) {
 		t.Error("the wrong root is still there")
+	}
+	if spoilt := s.observe(testNow).Secrets[before.Ref]; string(spoilt.Data[secrets.CACert]) != string(pki.EncodeCertificates(stranger.root)) {
+		t.Error("an immutable Secret was changed")
 	}
 }
 

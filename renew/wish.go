@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,7 +44,8 @@ func Wish(plan *Plan, state *State, target string) ([]*secrets.Secret, error) {
 
 // WishRoot returns the newest root's Secret, marked with the wish that another
 // root follows it now. Of a compromised authority it returns every root's,
-// marked so: none of them is to be trusted any more. A user's CA is an error.
+// marked so: none of them is to be trusted any more. A user's CA is an error, and
+// of a compromised authority a root that cannot be read: it would stay trusted.
 func WishRoot(cfg *config.Config, state *State, compromised bool) ([]*secrets.Secret, error) {
 	if own := cfg.Authority.Secret; own != nil {
 		return nil, Hinted{
@@ -55,6 +57,11 @@ func WishRoot(cfg *config.Config, state *State, compromised bool) ([]*secrets.Se
 	p.authority.target = authorityTarget(cfg)
 	if !p.readRoots() {
 		return nil, p.plan.Faults[0].Err
+	}
+	if compromised {
+		if err := p.allRootsHere(); err != nil {
+			return nil, err
+		}
 	}
 	roots := p.authority.roots
 	if len(roots) == 0 {
@@ -68,6 +75,18 @@ func WishRoot(cfg *config.Config, state *State, compromised bool) ([]*secrets.Se
 		marked = append(marked, marking(r.version.Secret, compromisedAnnotation, state.Now))
 	}
 	return marked, nil
+}
+
+// allRootsHere is an error where a root may exist that was not read.
+func (p *planner) allRootsHere() error {
+	for _, err := range p.state.Broken {
+		var u *secrets.Unreadable
+		if errors.As(err, &u) && u.Authority {
+			return err
+		}
+	}
+	p.findResources()
+	return p.lostNewer()
 }
 
 // marking is a copy of the Secret with the time in an annotation.

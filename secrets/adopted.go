@@ -31,9 +31,9 @@ const (
 // room, as it was.
 const ManifestKey = "manifest"
 
-// trustSuffix ends the data keys of a record that hold one trusted certificate
+// TrustSuffix ends the data keys of a record that hold one trusted certificate
 // each: alias.pem. Whoever removes one of them gives that certificate up.
-const trustSuffix = ".pem"
+const TrustSuffix = ".pem"
 
 // Adopted is what a record holds.
 type Adopted struct {
@@ -56,7 +56,7 @@ func NewAdopted(namespace, prefix, target string, role Role, originals []string,
 	}
 	for _, e := range a.Entries {
 		alias := freeAlias(s, e.Alias)
-		s.Data[alias+trustSuffix] = pki.EncodeCertificates(e.Certificate)
+		s.Data[alias+TrustSuffix] = pki.EncodeCertificates(e.Certificate)
 		public = append(public, alias+"="+pki.Fingerprint(e.Certificate))
 	}
 	s.Name = VersionName(prefix+"-adopted", public...)
@@ -67,7 +67,7 @@ func NewAdopted(namespace, prefix, target string, role Role, originals []string,
 func freeAlias(s *Secret, alias string) string {
 	fit := fitAlias(alias)
 	for n, try := 2, fit; ; n++ {
-		if _, taken := s.Data[try+trustSuffix]; !taken {
+		if _, taken := s.Data[try+TrustSuffix]; !taken {
 			return try
 		}
 		try = fmt.Sprintf("%s-%d", fit, n)
@@ -119,7 +119,7 @@ func (s *Secret) Adopted() (a Adopted, err error) {
 		}
 	}
 	for _, key := range s.Keys() {
-		alias, ok := strings.CutSuffix(key, trustSuffix)
+		alias, ok := strings.CutSuffix(key, TrustSuffix)
 		if !ok {
 			continue
 		}

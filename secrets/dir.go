@@ -17,7 +17,7 @@ import (
 // Folders of a directory store.
 const (
 	secretsFolder   = "secrets"   // everything that workloads mount
-	authorityFolder = "authority" // keys of roots and intermediates, which no workload needs
+	authorityFolder = "authority" // keys of roots and intermediates, and which roots are distrusted: no workload needs them
 )
 
 // maxManifest bounds a file that is read as manifests. Larger ones are named,
@@ -97,7 +97,9 @@ type Unreadable struct {
 	// Ours tells that flowcert made it, or edited it: nothing may be made in its
 	// place, because it may be there already.
 	Ours bool
-	Err  error
+	// Authority tells that it may hold a root or an intermediate of flowcert's.
+	Authority bool
+	Err       error
 }
 
 func (u *Unreadable) Error() string {
@@ -111,7 +113,7 @@ func (u *Unreadable) Unwrap() error { return u.Err }
 
 // Remedy is what to do about it.
 func (u *Unreadable) Remedy() string {
-	if filepath.Base(filepath.Dir(u.File)) == authorityFolder && u.Ours {
+	if u.Authority {
 		return "move it away and bring the authority back from a backup (flowcert import), or put the file back"
 	}
 	if u.Ours {

@@ -23,7 +23,7 @@ var ErrChanged = errors.New("changed since it was read")
 // back unambiguously.
 func (d *Dir) secretPath(s *Secret) string {
 	folder := secretsFolder
-	if s.Role() == RoleRoot || s.Role() == RoleIntermediate {
+	if s.ofAuthority() {
 		folder = authorityFolder
 	}
 	return filepath.Join(d.path, folder, s.Namespace+"."+s.Name+".yaml")

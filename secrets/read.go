@@ -25,14 +25,25 @@ type reading struct {
 }
 
 func (r *reading) broken(path string, line int, err error) {
-	r.snap.Broken = append(r.snap.Broken, &Unreadable{File: path, Line: line, Ours: r.dir.inOurs(path), Err: err})
+	r.snap.Broken = append(r.snap.Broken, &Unreadable{
+		File: path, Line: line, Ours: r.dir.inOurs(path), Authority: r.dir.topFolder(path) == authorityFolder, Err: err,
+	})
 }
 
 // inOurs reports whether the path is, or lies below, a folder of flowcert's.
 func (d *Dir) inOurs(path string) bool {
+	first := d.topFolder(path)
+	return first == secretsFolder || first == authorityFolder
+}
+
+// topFolder is what of the directory the path is, or lies below.
+func (d *Dir) topFolder(path string) string {
 	rel, err := filepath.Rel(d.path, path)
+	if err != nil {
+		return ""
+	}
 	first, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
-	return err == nil && (first == secretsFolder || first == authorityFolder)
+	return first
 }
 
 // interesting finds documents that may hold an object of a kind that is looked
@@ -162,7 +173,8 @@ func (r *reading) addSecret(path string, obj map[string]any) error {
 	r.twice[s.Ref] = true
 	r.snap.Broken = append(r.snap.Broken, &Unreadable{
 		File: path, Ours: s.Ours() || other.Ours() || r.dir.inOurs(path) || r.dir.inOurs(other.File),
-		Err: fmt.Errorf("%s stands in %s too", s.Ref, other.File),
+		Authority: s.ofAuthority() || other.ofAuthority(),
+		Err:       fmt.Errorf("%s stands in %s too", s.Ref, other.File),
 	})
 	return nil
 }

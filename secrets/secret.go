@@ -86,6 +86,12 @@ func (s *Secret) Target() string { return s.Annotations[TargetAnnotation] }
 // Role returns what the Secret is for; empty for somebody else's.
 func (s *Secret) Role() Role { return Role(s.Annotations[RoleAnnotation]) }
 
+// ofAuthority reports whether the Secret is the authority's own: no workload needs
+// it.
+func (s *Secret) ofAuthority() bool {
+	return slices.Contains([]Role{RoleRoot, RoleIntermediate, RoleDistrusted}, s.Role())
+}
+
 // Created is when flowcert made the Secret; zero if it did not.
 func (s *Secret) Created() time.Time {
 	t, err := time.Parse(time.RFC3339, s.Annotations[CreatedAnnotation])

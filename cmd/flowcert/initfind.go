@@ -364,6 +364,11 @@ func active(resources []foundResource) []foundResource {
 	return out
 }
 
+// foreign reports whether a resource has fields that somebody else set.
+func (f *finding) foreign() bool {
+	return slices.ContainsFunc(active(f.resources), func(r foundResource) bool { return len(r.taken)+len(r.takenTrust) > 0 })
+}
+
 // sources are the files that are part of the configuration.
 func (f *finding) sources() []foundFile {
 	var out []foundFile

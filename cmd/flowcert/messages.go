@@ -33,8 +33,13 @@ func (h hintedError) Unwrap() error  { return h.error }
 func hinted(err error, hint string) error { return hintedError{err, hint} }
 
 // printError writes an error and its hint.
-func (a *app) printError(err error) {
-	fmt.Fprintf(a.stderr, "%s %s\n", a.paint(a.stderr, red, "error:"), printable(err.Error()))
+func (a *app) printError(err error) { a.printAs(red, "error:", err) }
+
+// printWarning writes an error that stops nothing.
+func (a *app) printWarning(err error) { a.printAs(yellow, "warning:", err) }
+
+func (a *app) printAs(c colour, word string, err error) {
+	fmt.Fprintf(a.stderr, "%s %s\n", a.paint(a.stderr, c, word), printable(err.Error()))
 	if hint := renew.RemedyOf(err); hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", printable(hint))
 	}

@@ -32,7 +32,8 @@ With --compromised the authority's roots are not to be trusted any more, at once
 nothing vouches for the new one, so trust moves first, then the certificates,
 then the old roots go, with their keys. Between these steps roll the resources
 out and run apply --deployed; rotation.soak does not count. It cannot be taken
-back, so it asks, or wants --yes.
+back, so it asks, or wants --yes. It is recorded as long as the authority can be
+read, whatever else is broken; apply wants that mended.
 
 Exit status: 0 the wish is recorded, 1 error; then nothing has been written.`,
 		Example: "  flowcert renew eventProcessing/event-automation/my-ep --dir DIR\n  flowcert renew --ca --dir DIR",
@@ -65,24 +66,31 @@ Exit status: 0 the wish is recorded, 1 error; then nothing has been written.`,
 }
 
 func (a *app) wish(ctx context.Context, target string) error {
-	return a.record(ctx, target, "", func(_ *site, state *renew.State, plan *renew.Plan) ([]*secrets.Secret, error) {
+	return a.record(ctx, wishing{target: target}, func(_ *site, state *renew.State, plan *renew.Plan) ([]*secrets.Secret, error) {
 		return renew.Wish(plan, state, target)
 	})
 }
 
 func (a *app) wishRoot(ctx context.Context, compromised, yes bool) error {
-	question := ""
+	w := wishing{target: "the CA", urgent: compromised}
 	if compromised && !yes {
-		question = "Every root of the authority is to be distrusted and its key removed, which cannot be taken back."
+		w.question = "every root of the authority is to be distrusted and its key removed, which cannot be taken back"
 	}
-	return a.record(ctx, "the CA", question, func(s *site, state *renew.State, _ *renew.Plan) ([]*secrets.Secret, error) {
+	return a.record(ctx, w, func(s *site, state *renew.State, _ *renew.Plan) ([]*secrets.Secret, error) {
 		return renew.WishRoot(s.cfg, state, compromised)
 	})
 }
 
-// record marks Secrets with a wish; a question is asked first, unless empty.
-func (a *app) record(ctx context.Context, target, question string, find func(*site, *renew.State, *renew.Plan) ([]*secrets.Secret, error)) error {
-	ctx, s, unlock, err := a.openLocked(ctx)
+// wishing is how a wish is recorded.
+type wishing struct {
+	target   string
+	question string // asked first, unless empty
+	urgent   bool   // what keeps apply from working does not keep it from being recorded
+}
+
+// record marks Secrets with a wish.
+func (a *app) record(ctx context.Context, w wishing, find func(*site, *renew.State, *renew.Plan) ([]*secrets.Secret, error)) error {
+	ctx, s, unlock, err := a.openToMark(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,30 +99,55 @@ func (a *app) record(ctx context.Context, target, question string, find func(*si
 	if err != nil {
 		return err
 	}
-	if len(plan.Faults) > 0 {
+	if len(plan.Faults) > 0 && !w.urgent && s.kube == nil {
 		return a.refuse(plan)
 	}
 	marked, err := find(s, state, plan)
 	if err != nil {
 		return err
 	}
-	if question != "" {
-		if err := a.confirm(question); err != nil {
+	if w.question != "" {
+		if err := a.confirm(w.question); err != nil {
 			return err
 		}
 	}
 	if err := a.mark(ctx, s, marked); err != nil {
 		return err
 	}
+	a.warn(plan.Faults)
 	if a.json() {
-		out := wishJSON{Target: target, Secrets: []string{}}
+		out := wishJSON{Target: w.target, Secrets: []string{}}
 		for _, secret := range marked {
 			out.Secrets = append(out.Secrets, secret.Ref.String())
 		}
 		return a.printJSON(out)
 	}
-	a.print("%s is to be renewed; to do it: %s\n", target, a.line("apply"))
+	if s.kube != nil {
+		a.print("%s is to be renewed; the daemon does it, or: %s\n", w.target, a.line("apply"))
+		return nil
+	}
+	a.print("%s is to be renewed; to do it: %s\n", w.target, a.line("apply"))
 	return nil
+}
+
+// openToMark opens the store to record a wish. In a cluster that takes no lease:
+// whoever holds it is to grant the wish.
+func (a *app) openToMark(ctx context.Context) (context.Context, *site, func(), error) {
+	if a.dir != "" {
+		return a.openLocked(ctx)
+	}
+	s, err := a.open()
+	return ctx, s, func() {}, err
+}
+
+// warn names what keeps apply from working, of a wish that was recorded although.
+func (a *app) warn(faults []renew.Fault) {
+	for _, f := range faults {
+		a.printWarning(describe(f))
+	}
+	if len(faults) > 0 {
+		a.say("it is recorded; apply does nothing before this is mended")
+	}
 }
 
 // confirm asks on a terminal; elsewhere nobody can answer, and it is refused.
@@ -123,7 +156,7 @@ func (a *app) confirm(question string) error {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return hinted(errors.New(question), "add --yes if that is meant")
 	}
-	fmt.Fprintf(a.stderr, "%s Go on? [yes/no] ", question)
+	fmt.Fprintf(a.stderr, "%s; go on? [yes/no] ", question)
 	answer, _ := bufio.NewReader(f).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
 		return hinted(errors.New("not confirmed; nothing was written"), "answer yes, or add --yes")

@@ -25,7 +25,8 @@ A manifest of somebody else's that made room for flowcert's comes back. What was
 taken over with --adopt has to be there, and to verify still.
 
 With --delete-secrets the Secret manifests are removed too. The authority's own
-key stays: remove authority/ yourself if it shall never sign again.
+key stays: move authority/ away yourself if it shall never sign again. Where
+nothing of flowcert's is left, the .gitignore that it made goes as well.
 
 Exit status: 0 done, 1 error; after an error found beforehand nothing has been
 written.`,
@@ -77,6 +78,11 @@ func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
 			return fmt.Errorf("%s: %w", secret.Ref, err)
 		}
 		out.Removed = append(out.Removed, secret.Ref.String())
+	}
+	if deleteSecrets && s.files != nil {
+		if err := s.files.Tidy(); err != nil {
+			return err
+		}
 	}
 	if a.json() {
 		return a.printJSON(out)

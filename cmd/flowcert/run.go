@@ -109,7 +109,7 @@ It works on the cluster of the kubeconfig, or on a directory of manifests (--dir
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.initCommand(), a.planCommand(), a.applyCommand(), a.runCommand(), a.statusCommand(), a.verifyCommand(), a.renewCommand(),
-		a.revertCommand(), a.exportCommand(), a.importCommand(), a.caCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand())
+		a.revertCommand(), a.exportCommand(), a.importCommand(), a.caCommand(), a.inspectCommand(), a.manifestsCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 

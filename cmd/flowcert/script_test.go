@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"getdata":   cmdGetData,
 			"jsonkeys":  cmdJSONKeys,
 			"kept":      cmdKept,
+			"kinds":     cmdKinds,
 			"later":     cmdLater,
 			"mode":      cmdMode,
 			"newer":     cmdNewer,

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,7 +67,8 @@ func Parse(t testing.TB, documents []byte) []*unstructured.Unstructured {
 func (c *Cluster) clientFor(object *unstructured.Unstructured, namespace string) (dynamic.ResourceInterface, error) {
 	kind := object.GroupVersionKind()
 	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	if meta.IsNoMatchError(err) { // it may have been defined since
+	// It may have been defined since, and the server's list of kinds lags behind its definitions.
+	for end := time.Now().Add(patience); meta.IsNoMatchError(err) && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		c.mapper.Reset()
 		mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	}

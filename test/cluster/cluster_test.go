@@ -173,6 +173,7 @@ spec: {domain: apps.example.com}
 // TestOutages: what was written is there after a crash of the API server and after a pause of etcd, at
 // the same address. The stand-ins for Flink's definitions are installed here.
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	root, err := tools.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +208,7 @@ func TestOutages(t *testing.T) {
 	}()
 	select {
 	case err := <-answered:
-		t.Errorf("a write was answered while etcd was paused: %v", err)
+		t.Fatalf("a write was answered while etcd was paused: %v", err)
 	case <-time.After(500 * time.Millisecond):
 	}
 	resume()

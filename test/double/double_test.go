@@ -532,3 +532,21 @@ func TestSamples(t *testing.T) {
 
 // placeholder is what the samples leave to the reader.
 var placeholder = regexp.MustCompile(`<([A-Za-z_-]+)>`)
+
+// TestOutage: the double goes on after a crash of the API server.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t)
+	namespace := c.Namespace(t)
+	s := stage{t, c, Start(t, c, namespace), namespace}
+	s.secret("session-tls", "one")
+	s.apply(session)
+	s.d.WaitFlink(t, namespace, "session", "STABLE")
+	c.KillAPIServer(t)
+	c.StartAPIServer(t)
+	s.patch("FlinkDeployment", "session", `{"spec":{"restartNonce":1}}`)
+	s.d.WaitFlink(t, namespace, "session", "STABLE")
+	if s.d.Restarts(namespace, "session") != 1 {
+		t.Errorf("%d restarts", s.d.Restarts(namespace, "session"))
+	}
+}

@@ -15,20 +15,33 @@ import (
 // test/controlplane/build.sh built. It fails the test if they are not built, or are those of other versions.
 func ControlPlane(t testing.TB) string {
 	t.Helper()
-	dir, err := controlPlaneDir()
+	return built(t, "controlplane", "kube-apiserver", "etcd", "kubectl")
+}
+
+// InstallTools returns the folder of the helm and the promtool that test/installtools/build.sh built. It fails the test
+// if they are not built, or are those of other versions.
+func InstallTools(t testing.TB) string {
+	t.Helper()
+	return built(t, "installtools", "helm", "promtool")
+}
+
+// built returns the folder of the programs that the build.sh of a module under test/ built.
+func built(t testing.TB, module string, programs ...string) string {
+	t.Helper()
+	dir, err := builtDir(module)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"kube-apiserver", "etcd", "kubectl"} {
+	for _, name := range programs {
 		if !executable(filepath.Join(dir, name)) {
-			t.Fatalf("%s of the test control plane is missing in %s: %s", name, dir, remedy)
+			t.Fatalf("%s of test/%s is missing in %s: %s", name, module, dir, remedy)
 		}
 	}
 	return dir
 }
 
-// controlPlaneDir is the folder that build.sh builds from what is in the checkout.
-func controlPlaneDir() (string, error) {
+// builtDir is the folder that a module's build.sh builds from what is in the checkout.
+func builtDir(module string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
@@ -39,13 +52,13 @@ func controlPlaneDir() (string, error) {
 	}
 	hash := sha256.New()
 	for _, name := range []string{"go.mod", "go.sum", "build.sh"} {
-		content, err := os.ReadFile(filepath.Join(root, "test", "controlplane", name))
+		content, err := os.ReadFile(filepath.Join(root, "test", module, name))
 		if err != nil {
 			return "", err
 		}
 		hash.Write(content)
 	}
-	return filepath.Join(cache, "controlplane-"+hex.EncodeToString(hash.Sum(nil)[:8])), nil
+	return filepath.Join(cache, module+"-"+hex.EncodeToString(hash.Sum(nil)[:8])), nil
 }
 
 // Root returns the folder of flowcert's go.mod: the tests of a package run somewhere below it.

@@ -1,0 +1,152 @@
+package incluster_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/flowcert/flowcert/test/double"
+)
+
+var leaseGVR = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+
+// leaseEnds is what time does to the lease of a process that was killed.
+func (s *site) leaseEnds(t *testing.T) {
+	t.Helper()
+	if err := s.Dynamic.Resource(leaseGVR).Namespace(s.namespace).Delete(context.WithoutCancel(t.Context()), "flowcert", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settled waits until everything in the site runs for the first time.
+func (s *site) settled(t *testing.T, d *double.Double) {
+	t.Helper()
+	d.WaitFlink(t, s.namespace, "session", "STABLE")
+	d.WaitEventProcessing(t, s.namespace, "my-ep", "Running")
+}
+
+// ended runs a command to its end, or until it is killed, and returns what it said.
+func ended(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	return output.String()
+}
+
+func TestKilledAtEveryWrite(t *testing.T) {
+	t.Parallel()
+	s, d := running(t, plain, config)
+	s.settled(t, d)
+	p := s.throughProxy(t, s.Config)
+	// Every apply does one write, and is killed before it knows: the first wiring, and then another root.
+	killed := 0
+	walk := func() {
+		for {
+			if killed > 60 {
+				t.Fatal("it comes to no end")
+			}
+			cmd := s.command(t.Context(), "apply")
+			p.set(func(p *proxy) {
+				p.after = func(write) {
+					_ = cmd.Process.Kill()
+					panic(http.ErrAbortHandler) // it never hears of it
+				}
+			})
+			output := ended(t, cmd)
+			if cmd.ProcessState.Exited() {
+				if code := cmd.ProcessState.ExitCode(); code != 0 {
+					t.Fatalf("the last apply ended with %d:\n%s", code, output)
+				}
+				return
+			}
+			killed++
+			s.leaseEnds(t)
+		}
+	}
+	walk()
+	first := killed
+	if n := p.written(); first < 9 || n != first {
+		t.Errorf("it was killed at %d writes, and there were %d", first, n)
+	}
+	p.set(func(p *proxy) { p.after = nil })
+	s.endedWell(t, d, plain)
+	s.must(t, 0, "renew", "--ca")
+	walk()
+	p.set(func(p *proxy) { p.after = nil })
+	s.endedWell(t, d, plain)
+	if n := p.written() - 1; killed-first < 8 || n != killed { // renew writes too
+		t.Errorf("it was killed at %d writes of the rollover, and there were %d", killed-first, n-first)
+	}
+	for _, name := range []string{"session", "my-ep"} {
+		if n := s.restarts(t, d, name); n != 2 {
+			t.Errorf("%s restarted %d times, and not once for each change", name, n)
+		}
+	}
+}
+
+func TestEveryOtherWriteConflicts(t *testing.T) {
+	t.Parallel()
+	s, d := running(t, plain, config)
+	s.settled(t, d)
+	p := s.throughProxy(t, s.Config)
+	var conflicts atomic.Int64
+	p.set(func(p *proxy) {
+		p.before = func(w write) int {
+			if w.n%2 == 1 {
+				conflicts.Add(1)
+				return http.StatusConflict
+			}
+			return 0
+		}
+	})
+	s.must(t, 0, "apply")
+	if n := conflicts.Load(); n < 8 {
+		t.Errorf("%d conflicts", n)
+	}
+	s.endedWell(t, d, plain)
+
+	// And the daemon. A person who runs renew runs it again.
+	if r := s.run(t, "renew", "--ca"); r.code != 0 {
+		s.must(t, 0, "renew", "--ca")
+	}
+	run := s.start(t)
+	s.eventuallyPlanned(t)
+	run.terminate(t)
+	s.endedWell(t, d, plain)
+}
+
+// eventuallyPlanned waits until nothing is left to do, nor rolling out.
+func (s *site) eventuallyPlanned(t *testing.T) {
+	t.Helper()
+	eventually(t, "plan finds nothing to do", func() bool { return s.run(t, "plan").code == 0 })
+	eventually(t, "it is rolled out", func() bool { return strings.Contains(s.run(t, "apply", "--timeout", "1m").stdout, "Nothing to do") })
+}
+
+// terminate ends the daemon as the kubelet does, and wants it to end well.
+func (d *daemon) terminate(t *testing.T) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-d.ended:
+	case <-time.After(time.Minute):
+		t.Fatal("the daemon does not end")
+	}
+	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("the daemon ended with %d", code)
+	}
+}
