@@ -202,10 +202,11 @@ func Deployed(state *State) []*secrets.Secret {
 		if s.Role() == secrets.RoleAdopted && s.Annotations[deployedAnnotation] == "" && state.succeeded(s) {
 			out = append(out, marking(s, deployedAnnotation, state.Now))
 		}
-		if !slices.Contains(versionRoles, s.Role()) && s.Role() != secrets.RoleWebhookCert || s.Annotations[deployedAnnotation] != "" {
+		earlier := s.Annotations[earlierAnnotation]+s.Annotations[earlierTrustAnnotation] != ""
+		if !slices.Contains(versionRoles, s.Role()) && !earlier || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
-		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" && !mountedNowhere(s, references) {
+		if !state.replaced(s, references) && !earlier && !mountedNowhere(s, references) {
 			continue
 		}
 		out = append(out, marking(s, deployedAnnotation, state.Now))

@@ -151,7 +151,7 @@ func (p *planner) planWiring() {
 	}
 	results := parallel.Map(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
 	for i, w := range all {
-		p.wire(w.resource, w.wiring, results[i])
+		p.wireOrRestart(w, results[i])
 	}
 }
 
@@ -178,6 +178,9 @@ func (p *planner) wire(r deploy.Resource, w Wiring, result deploy.Result) {
 // because says why a resource is rewritten: what is new in it, or which fields
 // do not hold what flowcert set.
 func (p *planner) because(r deploy.Resource, w Wiring, result deploy.Result) string {
+	if flink, ok := w.(*FlinkWiring); ok && flink.Restart != "" {
+		return flink.Restart
+	}
 	if len(result.Claims) > 0 {
 		return "what others set is taken over"
 	}
