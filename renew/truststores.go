@@ -118,7 +118,7 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	if v == nil {
 		// A restart would load what nobody knows.
 		for _, m := range mounts {
-			p.fault(m.target, fmt.Errorf("its truststore %s is not flowcert's", t.Name), "see truststore/"+namespace+"/"+t.Name)
+			p.fault(m.target, fmt.Errorf("its truststore %s has a fault", t.Name), "see truststore/"+namespace+"/"+t.Name)
 		}
 		return
 	}
