@@ -396,13 +396,14 @@ func (a *MakeTrust) secret(r *runner) (*secrets.Secret, error) {
 	}
 	s := secrets.New(secrets.Ref{Namespace: a.Namespace, Name: a.name(entries)}, a.Target, a.Role, r.now)
 	s.Annotations[secrets.PasswordAnnotation] = strconv.Itoa(a.PasswordVersion)
-	follow(s, a.Follows)
 	s.Data[secrets.Password] = []byte(password)
 	if err := s.PutTrust(a.Format, entries, password); err != nil {
 		return nil, err
 	}
 	if a.FixedName != "" {
 		a.inPlace(s)
+	} else {
+		follow(s, a.Follows)
 	}
 	return s, nil
 }

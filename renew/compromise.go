@@ -217,7 +217,7 @@ func (p *planner) knowsLost(s *secrets.Secret) bool {
 // go by a compromised root that it held before.
 func (p *planner) earlierLost(s *secrets.Secret) bool {
 	return slices.ContainsFunc(p.earlierTrust(s), func(c content) bool {
-		return slices.ContainsFunc(secrets.Certificates(c.entries), p.authority.isLost)
+		return c.lost || slices.ContainsFunc(secrets.Certificates(c.entries), p.authority.isLost)
 	})
 }
 

@@ -33,6 +33,7 @@ const earlierWord = " (what it held before)"
 type content struct {
 	entries []truststore.Entry
 	public  string // empty: it had none
+	lost    bool   // nobody knows what it was: somebody removed the Secret
 }
 
 // unknownContent stands for one that has a root which is still to be made: it is
@@ -73,6 +74,9 @@ func (c content) digest() string {
 	for _, e := range c.entries {
 		all = append(all, pki.Fingerprint(e.Certificate))
 	}
+	if c.lost {
+		all = append(all, "lost")
+	}
 	slices.Sort(all)
 	return digestOf(all)
 }
@@ -87,7 +91,7 @@ func digestOf(words []string) string {
 const contentValue = "content"
 
 func (c content) same(other content) bool {
-	return c.public == other.public && sameCertificates(secrets.Certificates(c.entries), secrets.Certificates(other.entries))
+	return c.lost == other.lost && c.public == other.public && sameCertificates(secrets.Certificates(c.entries), secrets.Certificates(other.entries))
 }
 
 // earlierRecord is what earlierTrustAnnotation holds: the contents, and their
@@ -101,13 +105,14 @@ type earlierRecord struct {
 type earlierContent struct {
 	Anchors map[string]int `json:"anchors"`
 	Public  string         `json:"public,omitempty"`
+	Lost    bool           `json:"lost,omitempty"`
 }
 
 func encodeEarlier(contents []content) (string, error) {
 	var r earlierRecord
 	place := map[string]int{}
 	for _, c := range contents {
-		out := earlierContent{Anchors: map[string]int{}, Public: c.public}
+		out := earlierContent{Anchors: map[string]int{}, Public: c.public, Lost: c.lost}
 		for _, e := range c.entries {
 			raw := string(e.Certificate.Raw)
 			if _, known := place[raw]; !known {
@@ -139,7 +144,7 @@ func decodeEarlier(text string) ([]content, error) {
 	}
 	var out []content
 	for _, c := range r.Contents {
-		next := content{public: c.Public}
+		next := content{public: c.Public, lost: c.Lost}
 		for _, alias := range slices.Sorted(maps.Keys(c.Anchors)) {
 			i := c.Anchors[alias]
 			if i < 0 || i >= len(certs) {

@@ -47,7 +47,7 @@ func (p *planner) trustInUse(k slot, namespace string) []Trust {
 			out = append(out, Trust{Version: s.Name, Anchors: secrets.Certificates(entries), Of: s})
 		}
 		for _, c := range p.earlierTrust(s) {
-			out = append(out, Trust{Version: s.Name + earlierWord, Anchors: secrets.Certificates(c.entries), Of: s})
+			out = append(out, Trust{Version: s.Name + earlierWord, Anchors: secrets.Certificates(c.entries), Lost: c.lost, Of: s})
 		}
 	}
 	return append(out, p.adoptedTrust(k, namespace)...)

@@ -29,26 +29,29 @@ func (p *planner) trustInPlace(w trustWant) *Version {
 	}
 	now := p.state.Secrets[w.ref()]
 	v, step := p.trust(w)
-	switch {
-	case step == nil:
+	if step == nil {
 		p.restartsFor(w, now, nil)
 		return v
-	case now == nil:
-		p.act(step)
-		return v
-	}
-	keeps := p.keepsOptions(w, now)
-	if why := heldInPlace(w, keeps); why != "" {
-		last := &p.plan.Items[len(p.plan.Items)-1]
-		last.State = "waits (" + last.State + ")"
-		p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, Kind: "gate", For: fmt.Sprintf("%s (it is to be changed because %s)", why, step.Because)})
-		return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: now}
 	}
 	next := contentOf(step.Entries)
 	if step.NewRoot != nil {
 		next = unknownContent
 	} else {
 		step.Values[contentValue] = next.digest()
+	}
+	if now == nil {
+		return p.trustAnew(w, v, step)
+	}
+	asItIs := &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: now}
+	if p.frozen(w.target, w.ref()) {
+		return asItIs
+	}
+	keeps := p.keepsOptions(w, now)
+	if why := heldInPlace(w, keeps); why != "" {
+		last := &p.plan.Items[len(p.plan.Items)-1]
+		last.State = "waits (" + last.State + ")"
+		p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, Kind: "gate", For: fmt.Sprintf("%s (it is to be changed because %s)", why, step.Because)})
+		return asItIs
 	}
 	var err error
 	if step.Earlier, err = p.earlierFor(now, next); err != nil {
@@ -64,7 +67,19 @@ func (p *planner) trustInPlace(w trustWant) *Version {
 	if !keeps {
 		return v
 	}
-	return &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Secret: now}
+	return asItIs
+}
+
+// adoptedUnder are the contents of truststores that were taken over under the fixed
+// name.
+func (p *planner) adoptedUnder(w trustWant) []content {
+	var out []content
+	for _, a := range p.adoptedInUse(w.slot, w.namespace) {
+		if a.name == w.prefix {
+			out = append(out, contentOf(a.Entries))
+		}
+	}
+	return out
 }
 
 // keepsOptions reports whether what resources say of the truststore stays as it
@@ -179,6 +194,12 @@ func (p *planner) unfitFor(w trustWant, m mount, now *secrets.Secret, writes boo
 func (p *planner) mayHaveLoaded(w trustWant, m mount, now *secrets.Secret, writes bool) []content {
 	live := p.state.live()
 	var out []content
+	if now == nil {
+		if p.hasRead(w, m) {
+			out = append(out, content{lost: true})
+		}
+		return out
+	}
 	if writes && now.Ours() && (!live || len(p.state.mounting(m.resource, now.Name)) > 0) {
 		if entries, err := p.trustOf(now); err == nil {
 			out = append(out, contentOf(entries))
@@ -186,11 +207,7 @@ func (p *planner) mayHaveLoaded(w trustWant, m mount, now *secrets.Secret, write
 	}
 	if !live || len(p.state.stalePods(m.resource, now)) > 0 {
 		out = append(out, p.earlierTrust(now)...)
-		for _, a := range p.adoptedInUse(w.slot, w.namespace) {
-			if a.name == w.prefix {
-				out = append(out, contentOf(a.Entries))
-			}
-		}
+		out = append(out, p.adoptedUnder(w)...)
 	}
 	if i := slices.IndexFunc(out, func(c content) bool { return c.digest() == m.resource.RestartedFor() }); i >= 0 && !live {
 		out = out[:i+1]
@@ -202,6 +219,9 @@ func (p *planner) mayHaveLoaded(w trustWant, m mount, now *secrets.Secret, write
 // public CAs is no fault, and which ones it had is not known: those of now stand
 // for them.
 func (p *planner) contentFault(w trustWant, c content, want []truststore.Entry) string {
+	if c.lost {
+		return "nobody knows what that was, because somebody removed it"
+	}
 	have := slices.Clone(c.entries)
 	if public := contentOf(want).public; c.public != "" {
 		if public == "" || w.publicExact && c.public != public {

@@ -417,3 +417,126 @@ func TestPublicCAsInPlace(t *testing.T) {
 		t.Errorf("by hand %v", byHand)
 	}
 }
+
+// TestRemovedTruststoreInPlace: what its readers have loaded is not known when
+// somebody has removed it: they restart, and until then no server gets a leaf that
+// they might not verify. What has not read it yet does not restart.
+func TestRemovedTruststoreInPlace(t *testing.T) {
+	configuration := strings.Replace(fixedConfig, "{name: db,", "{name: ours, authority: true}, {name: db,", 1) + "certificates: [{secretName: db-server, dnsNames: [db]}]\n"
+	s := newSite(t, configuration, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": haFlink})
+	s.apply(testNow)
+	started := map[string]time.Time{both[0]: testNow, both[1]: testNow}
+	gone, sure := testNow.Add(time.Hour), testNow.Add(time.Hour+kubeletDelay)
+	if err := s.store.DeleteSecret(context.Background(), s.observe(gone).Secrets[fixedRef]); err != nil {
+		t.Fatal(err)
+	}
+	waiting := s.asItRuns(gone, started)
+	for i := range waiting.Live.Pods {
+		waiting.Live.Pods[i].Ready = false
+	}
+	if plan := NewPlan(s.cfg, waiting); len(plan.settlingFor("removed it")) > 0 {
+		t.Errorf("what waits for it is to restart: %v", plan.Rolling)
+	}
+	plan := NewPlan(s.cfg, s.asItRuns(gone, started))
+	s.noFaults(plan)
+	if got := objects(plan); !slices.Equal(got, []string{fixedRef.String()}) || len(plan.settlingFor("removed it")) != 2 {
+		t.Errorf("when it is gone: %v, rolling %v", got, plan.Rolling)
+	}
+	edges := newPlanner(s.cfg, s.asItRuns(gone, started))
+	edges.run()
+	for _, e := range edges.edgesToCertificate(s.cfg.Certificates[0]) {
+		if len(e.Trust) != 1 || !e.Trust[0].Lost {
+			t.Errorf("when it is gone %s trusts %v", e.Client, e.Trust)
+		}
+	}
+	if err := Apply(context.Background(), plan, s.store, gone, func(Action) {}); err != nil {
+		t.Fatal(err)
+	}
+	marked, err := Wish(s.plan(gone), s.observe(gone), "certificate/ea/db-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range marked {
+		if err := s.store.UpdateSecret(context.Background(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan = NewPlan(s.cfg, s.asItRuns(gone.Add(time.Minute), started))
+	if len(plan.Actions) > 0 || len(plan.Waits) != 1 || plan.Waits[0].Target != "certificate/ea/db-server" {
+		t.Errorf("a server switches beside what nobody knows: %v, waits %v", objects(plan), plan.Waits)
+	}
+	if got := restarted(NewPlan(s.cfg, s.asItRuns(sure, started))); !slices.Equal(got, both) {
+		t.Errorf("restarts %v", got)
+	}
+	started[both[0]], started[both[1]] = sure, sure
+	plan = NewPlan(s.cfg, s.asItRuns(sure.Add(time.Minute), started))
+	if got := objects(plan); !slices.Equal(got, []string{"secret ea/db-server"}) || len(plan.Rolling) > 0 {
+		t.Errorf("after the restarts: %v, rolling %v", got, plan.Rolling)
+	}
+}
+
+// settlingFor are the workloads that are to restart, but not yet.
+func (plan *Plan) settlingFor(why string) []Wait {
+	return slices.DeleteFunc(slices.Clone(plan.Rolling), func(w Wait) bool { return !strings.Contains(w.For, why) })
+}
+
+// TestRemovedTruststoreOfADirectory: the same from the manifests: Flink restarts by
+// its nonce, once, Event Processing by hand.
+func TestRemovedTruststoreOfADirectory(t *testing.T) {
+	s := newSite(t, fixedConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	if first := s.apply(testNow); len(first.ByHand) > 0 || strings.Contains(s.files()["flink.yaml"], "restartNonce") {
+		t.Errorf("the first is no reason to restart: by hand %v", first.ByHand)
+	}
+	if err := s.store.DeleteSecret(context.Background(), s.observe(testNow).Secrets[fixedRef]); err != nil {
+		t.Fatal(err)
+	}
+	later := testNow.Add(time.Hour)
+	if got := restarted(s.apply(later)); !slices.Equal(got, both[1:]) {
+		t.Errorf("restarts %v", got)
+	}
+	if n := strings.Count(s.files()["flink.yaml"], "restartNonce: 1\n"); n != 1 {
+		t.Errorf("%d nonces", n)
+	}
+	if plan := s.plan(later); len(plan.Actions) > 0 || len(plan.ByHand) != 1 {
+		t.Errorf("afterwards: %v, by hand %v", objects(plan), plan.ByHand)
+	}
+}
+
+// TestFrozen: a Secret of a fixed name that somebody made immutable is neither
+// changed nor removed, and what mounts it goes on.
+func TestFrozen(t *testing.T) {
+	s := newSite(t, fixedConfig+"certificates: [{secretName: db-server, dnsNames: [db]}]\n", map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.apply(testNow)
+	server := secrets.Ref{Namespace: "ea", Name: "db-server"}
+	for _, ref := range []secrets.Ref{fixedRef, server} {
+		secret := s.observe(testNow).Secrets[ref]
+		secret.Immutable = true
+		if err := s.store.UpdateSecret(context.Background(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := s.plan(testNow)
+	s.noFaults(plan)
+	if len(plan.Actions) > 0 {
+		t.Errorf("although nothing is to change: %v", objects(plan))
+	}
+	s.secondCA()
+	s.reconfigure("dnsNames: [db]", "dnsNames: [db, other]")
+	plan = s.plan(testNow.Add(time.Hour))
+	var targets []string
+	for _, f := range plan.Faults {
+		targets = append(targets, f.Target)
+		if !strings.Contains(f.Err.Error(), "is immutable") || !strings.Contains(RemedyOf(f.Err), "kubectl delete secret") {
+			t.Errorf("%s: %v, hint %s", f.Target, f.Err, RemedyOf(f.Err))
+		}
+	}
+	slices.Sort(targets)
+	if want := []string{"certificate/ea/db-server", "truststore/ea/ssl-truststore"}; !slices.Equal(targets, want) {
+		t.Errorf("faults of %v, want %v", targets, want)
+	}
+	for _, object := range objects(plan) {
+		if object == fixedRef.String() || object == server.String() {
+			t.Errorf("%s is to change", object)
+		}
+	}
+}

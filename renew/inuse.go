@@ -25,7 +25,7 @@ const earlierAnnotation = "flowcert.io/earlier"
 // runs says so. In a directory that is not known: a replaced version counts as in use until the user
 // has said that its successor is deployed, and the soak time has passed since.
 func (p *planner) retired(s *secrets.Secret) bool {
-	if p.referenced[s.Ref] || !s.Immutable && slices.Contains(leafRoles, s.Role()) {
+	if p.referenced[s.Ref] || !secrets.IsVersionName(s.Name) && slices.Contains(leafRoles, s.Role()) {
 		return false // what is updated in place is read by its name
 	}
 	if p.state.live() {

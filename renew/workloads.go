@@ -80,14 +80,13 @@ func (p *planner) planOperator() {
 	if !p.sharedStorePassword(target, secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}, &s) {
 		return
 	}
-	_, actions := p.leaf(leafWant{
+	p.leafInPlace(leafWant{
 		slot:      slot{target, secrets.RoleOperatorCert},
 		namespace: ns, fixedName: config.OperatorCertSecret,
 		commonName: operatorName, names: []string{operatorName}, usages: mutual[1:], validity: p.cfg.Defaults.Validity.Std(),
 		key: p.cfg.Defaults.FlinkKey(), shape: s,
 		faces: p.operatorFaces(target),
 	})
-	p.plan.Actions = append(p.plan.Actions, actions...)
 }
 
 // operatorFaces are the REST endpoints that the operator calls: those of every

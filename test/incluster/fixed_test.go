@@ -248,3 +248,36 @@ func (c ca) manifest() []byte {
 	d := c.data()
 	return fmt.Appendf(nil, "apiVersion: v1\nkind: Secret\nmetadata: {name: corporate-ca}\ndata: {ca.crt: %s, tls.crt: %s, tls.key: %s}\n", d["ca.crt"], d["tls.crt"], d["tls.key"])
 }
+
+// TestImmutableTruststoreOfAFixedName: one that somebody made immutable is left as it is, and told; removed by hand it is
+// made again, and what has loaded it restarts, because nobody knows any more what that was.
+func TestImmutableTruststoreOfAFixedName(t *testing.T) {
+	s := newSite(t)
+	d := double.Start(t, s.Cluster, s.namespace)
+	s.write(t, "flowcert.yaml", fixedConfig)
+	s.write(t, "others.pem", newCA(t, "Others").certificate)
+	s.Apply(t, s.namespace, s.expand(plain))
+	s.Apply(t, s.namespace, newCA(t, "Corporate root").manifest())
+	d.WaitFlink(t, s.namespace, "session", "STABLE")
+	d.WaitEventProcessing(t, s.namespace, "my-ep", "Running")
+	s.must(t, 0, "apply")
+	s.change(t, secretsGVR, "ssl-truststore", "somebody", func(u *unstructured.Unstructured) { u.Object["immutable"] = true })
+	was := s.get(t, secretsGVR, "ssl-truststore")
+	s.must(t, 0, "plan")
+
+	s.write(t, "others.pem", newCA(t, "Others").certificate+newCA(t, "Others 2").certificate)
+	if r := s.must(t, 1, "apply"); !strings.Contains(r.stderr, "secret "+s.namespace+"/ssl-truststore is immutable") || !strings.Contains(r.stderr, "kubectl delete secret ssl-truststore -n "+s.namespace) {
+		t.Errorf("it does not say what is wrong, or what to do: %s", r)
+	}
+	if now := s.get(t, secretsGVR, "ssl-truststore"); now.GetUID() != was.GetUID() || now.GetResourceVersion() != was.GetResourceVersion() {
+		t.Error("it has been changed, or made again")
+	}
+	s.want(t, d, "while it is immutable", 1, 1)
+
+	s.deleteSecret(t, "ssl-truststore")
+	s.writesInPlace(t)
+	s.timePasses(t, "ssl-truststore", "orders-db-server")
+	s.must(t, 0, "apply")
+	s.want(t, d, "after it was removed", 2, 2)
+	well(t, d)
+}
