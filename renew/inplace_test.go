@@ -540,3 +540,36 @@ func TestFrozen(t *testing.T) {
 		}
 	}
 }
+
+// TestRestartForANewRoot: what a FlinkDeployment was restarted for is noted also
+// where the content has a root that the same pass makes, and it restarts once.
+func TestRestartForANewRoot(t *testing.T) {
+	s := newSite(t, strings.Replace(fixedConfig, "{name: db,", "{name: ours, authority: true}, {name: db,", 1), map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	s.reconfigure("flinkDeployments: [{name: session}]", "flinkDeployments: [{name: session, tls: {rest: false, internal: false}}]")
+	s.apply(testNow)
+	later := testNow.Add(time.Hour)
+	s.secondCA()
+	s.wishRoot(later, false)
+	if got := restarted(s.apply(later)); !slices.Contains(got, both[1]) {
+		t.Errorf("restarts %v", got)
+	}
+	if got := restarted(s.plan(later)); slices.Contains(got, both[1]) || strings.Contains(s.files()["flink.yaml"], "(new)") {
+		t.Errorf("it restarts again: %v\n%s", got, s.files()["flink.yaml"])
+	}
+}
+
+// TestReferenceBeforeTheSecret: a resource that refers to a truststore of a fixed
+// name before there is one has read nothing yet.
+func TestReferenceBeforeTheSecret(t *testing.T) {
+	s := newSite(t, fixedConfig, map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink + `  podTemplate:
+    spec:
+      containers: [{name: flink-main-container, volumeMounts: [{name: truststore, mountPath: /certs, readOnly: true}]}]
+      volumes: [{name: truststore, secret: {secretName: ssl-truststore, items: [{key: truststore.jks, path: truststore.jks}]}}]
+`})
+	if plan := s.apply(testNow); len(plan.ByHand) > 0 || strings.Contains(s.files()["flink.yaml"], "restartNonce") {
+		t.Errorf("it restarts: by hand %v\n%s", plan.ByHand, s.files()["flink.yaml"])
+	}
+	if note := s.observe(testNow).Secrets[fixedRef].Annotations[earlierTrustAnnotation]; note != "" {
+		t.Errorf("something is remembered: %s", note)
+	}
+}
