@@ -111,6 +111,11 @@ func (c *Config) Secrets() []Ref {
 		for _, s := range t.Sources {
 			add(s.Secret)
 		}
+		if t.Naming == Fixed {
+			for _, namespace := range t.Namespaces() {
+				out = append(out, Ref{namespace, t.Name})
+			}
+		}
 	}
 	for _, cert := range c.Certificates {
 		out = append(out, Ref{cert.Namespace, cert.SecretName})

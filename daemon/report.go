@@ -52,6 +52,9 @@ func (w *worker) done(ctx context.Context, a renew.Action) {
 	case *renew.Rewire:
 		w.rolling[a.Resource.String()] = true
 		w.event(ctx, a.Resource, false, reasonWired, "Rewire", "refers to what flowcert made: "+a.Because)
+	case *renew.Restart:
+		w.rolling[a.Resource.String()] = true
+		w.event(ctx, a.Resource, false, reasonWired, "Restart", a.What()+": "+a.Because)
 	case *renew.MakeLeaf:
 		reason := reasonIssued
 		if a.Renews {

@@ -40,6 +40,9 @@ const (
 	// RootAnnotation holds the SHA-256 of the newest root that the resource is
 	// wired to. A lost authority is noticed by it instead of being made anew.
 	RootAnnotation = "flowcert.io/root"
+	// RestartedAnnotation tells, in a directory, for which content of what it mounts
+	// a FlinkDeployment was last restarted.
+	RestartedAnnotation = "flowcert.io/restarted-for"
 	// PauseAnnotation set to "true" holds everything on the resource.
 	PauseAnnotation = "flowcert.io/pause"
 )
@@ -101,6 +104,9 @@ func (r Resource) Paused() bool { return r.annotation(PauseAnnotation) == "true"
 
 // Root returns the fingerprint of the root that the resource was last wired to.
 func (r Resource) Root() string { return r.annotation(RootAnnotation) }
+
+// RestartedFor is the mark of what the resource was last restarted for.
+func (r Resource) RestartedFor() string { return r.annotation(RestartedAnnotation) }
 
 // Unrecorded reports whether the resource was wired by flowcert and has lost the
 // record of it.

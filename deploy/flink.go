@@ -24,6 +24,9 @@ type FlinkWiring struct {
 	TrustStore *TrustStore // JVM truststore of JobManager and TaskManagers
 	Root       string      // fingerprint for RootAnnotation
 	Adopt      bool        // what others set in these fields is taken over
+	Restart    bool        // it is to restart although nothing else changes
+	// RestartedFor is a mark of what it restarts for; see RestartedAnnotation.
+	RestartedFor string
 }
 
 // FlinkTLS is the key store and truststore of Flink's own endpoints.
@@ -56,6 +59,12 @@ func FlinkDeployment(r Resource, w FlinkWiring) Result {
 	}
 	if w.TrustStore != nil {
 		f.trustStore(*w.TrustStore)
+	}
+	if w.Restart {
+		f.restart()
+	}
+	if w.RestartedFor != "" {
+		e.annotate(RestartedAnnotation, w.RestartedFor)
 	}
 	e.leftoverPlaceholders()
 	return e.result()

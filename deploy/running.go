@@ -189,7 +189,11 @@ func eventProcessingHealth(r Resource, run Running) Health {
 	if phase != PhaseRunning {
 		h.Unfit = "its phase is " + orNone(phase) + ", and an instance that has not been Running once must not be restarted"
 	}
+	var sets int64
 	for _, c := range run.Controllers {
+		if c.Kind == "StatefulSet" {
+			sets += c.Replicas
+		}
 		switch {
 		case c.Replicas == 0:
 		case c.Observed < c.Generation:
@@ -203,6 +207,10 @@ func eventProcessingHealth(r Resource, run Running) Health {
 	}
 	if h.Rolling == "" && phase != PhaseRunning {
 		h.Rolling = "its phase is " + orNone(phase)
+	}
+	if h.Rolling == "" && int64(len(run.Pods)) < sets {
+		// Its status may say nothing yet of a pod that was deleted a moment ago.
+		h.Rolling = "a pod of its StatefulSet is missing"
 	}
 	return h
 }

@@ -99,7 +99,7 @@ func TestEventProcessingHealth(t *testing.T) {
 		if change != nil {
 			change(&c)
 		}
-		return Running{Controllers: []Controller{c}}
+		return Running{Controllers: []Controller{c}, Pods: []Pod{{Namespace: "ns", Name: "ep-sts-0", Labels: labels, Ready: true}}}
 	}
 	tests := []struct {
 		name  string
@@ -113,6 +113,7 @@ func TestEventProcessingHealth(t *testing.T) {
 		{"not looked at", "Running", set(func(c *Controller) { c.Observed = 1 }), Health{Rolling: "has not been looked at"}},
 		{"rolls", "Running", set(func(c *Controller) { c.Updated = 0 }), Health{Rolling: "is rolling out"}},
 		{"does not answer", "Running", set(func(c *Controller) { c.Ready = 0 }), Health{Rolling: "is rolling out"}},
+		{"a pod was deleted a moment ago", "Running", Running{Controllers: set(nil).Controllers}, Health{Rolling: "is missing"}},
 		{"scaled down", "Running", set(func(c *Controller) { c.Replicas, c.Updated, c.Ready = 0, 0, 0 }), Health{}},
 	}
 	for _, tt := range tests {

@@ -154,7 +154,7 @@ func TestGrants(t *testing.T) {
 
 const served = `/secrets: get list watch create update delete
 /configmaps: get
-/pods: list
+/pods: list delete
 apps/deployments,replicasets,statefulsets: list
 events.ibm.com/eventprocessings: list watch patch
 flink.apache.org/flinkdeployments: list watch patch

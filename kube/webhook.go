@@ -96,7 +96,7 @@ func (s *Store) RestartPod(ctx context.Context, p deploy.Pod) error {
 	case apierrors.IsForbidden(err):
 		return secrets.Refusal{
 			Err:  fmt.Errorf("pod %s/%s: %w", p.Namespace, p.Name, err),
-			Hint: "let flowcert delete pods there (flowcert manifests --webhook-namespace prints the Role), or restart it yourself: kubectl delete pod " + p.Name + " -n " + p.Namespace,
+			Hint: "let flowcert delete pods there (flowcert manifests prints the Role), or restart it yourself: kubectl delete pod " + p.Name + " -n " + p.Namespace,
 		}
 	}
 	return fmt.Errorf("pod %s/%s: %w", p.Namespace, p.Name, written(err))

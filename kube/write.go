@@ -28,8 +28,9 @@ func (s *Store) CreateSecret(ctx context.Context, secret *secrets.Secret) error 
 }
 
 // UpdateSecret replaces a Secret of flowcert's, or makes it where there is none.
-// An immutable one with other content is removed and made again: its name says
-// what it holds, and a pod that starts in between waits for it.
+// An immutable version with other content is removed and made again: its name says
+// what it holds, and a pod that starts in between waits for it. One of a fixed name
+// that somebody made immutable is refused.
 func (s *Store) UpdateSecret(ctx context.Context, secret *secrets.Secret) error {
 	there, err := s.client.secrets.get(ctx, secret.Ref)
 	if apierrors.IsNotFound(err) {
@@ -45,7 +46,10 @@ func (s *Store) UpdateSecret(ctx context.Context, secret *secrets.Secret) error 
 	if secret.ResourceVersion != "" && secret.ResourceVersion != old.ResourceVersion {
 		return fmt.Errorf("%s: %w", secret.Ref, secrets.ErrChanged)
 	}
-	if old.Immutable && !sameData(old, secret) {
+	switch {
+	case old.Immutable && !secret.Immutable:
+		return fmt.Errorf("%s is immutable now: %w", secret.Ref, secrets.ErrChanged)
+	case old.Immutable && !sameData(old, secret):
 		return s.replace(ctx, secret, old)
 	}
 	next := secretFor(secret)
@@ -59,7 +63,7 @@ func (s *Store) UpdateSecret(ctx context.Context, secret *secrets.Secret) error 
 }
 
 func sameData(a, b *secrets.Secret) bool {
-	if len(a.Data) != len(b.Data) || a.Immutable != b.Immutable {
+	if len(a.Data) != len(b.Data) {
 		return false
 	}
 	for k, v := range a.Data {

@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -81,6 +82,7 @@ type MakeLeaf struct {
 	Key       pki.KeySpec
 	Shape     shape
 	Edges     []Edge
+	Earlier   string // see earlierTrustAnnotation
 	Because   string
 	Renews    bool // there was one before
 }
@@ -99,6 +101,10 @@ type MakeTrust struct {
 	PasswordVersion int
 	Follows         string   // see follows
 	Spoilt          []string // names of versions that are not what their name says
+	FixedName       string   // of a Secret that is updated in place; empty: a new version
+	Replaces        *secrets.Secret
+	Earlier         string            // see earlierTrustAnnotation
+	ByHand          []deploy.Resource // what a person has to restart for it
 	Because         string
 }
 
@@ -151,7 +157,14 @@ func (a *Rewire) Repairs() bool {
 	if w, ok := a.Wiring.(*WebhookWiring); ok {
 		return w.Theirs // another root is no version with a name of its own
 	}
-	return len(a.Claims) == 0 && unmade(a, nil) == nil
+	return len(a.Claims) == 0 && unmade(a, nil) == nil && !a.restartsAlone()
+}
+
+// restartsAlone reports whether a rewrite is there to restart a FlinkDeployment,
+// because what it mounts has changed in place.
+func (a *Rewire) restartsAlone() bool {
+	w, ok := a.Wiring.(*FlinkWiring)
+	return ok && w.Restart != ""
 }
 
 // ActionName is an action's kind in one word, for logs and metrics.
@@ -167,6 +180,8 @@ func ActionName(a Action) string {
 		return "make_password"
 	case *Rewire:
 		return "rewire"
+	case *Restart:
+		return "restart"
 	case *Forget:
 		return "remove"
 	case *RestartPod:
@@ -208,10 +223,14 @@ func (a *MakeTrust) What() string {
 	if a.NewRoot != nil {
 		n++
 	}
+	what := fmt.Sprintf("%s truststore with %d certificates", a.Format, n)
 	if n == 1 {
-		return fmt.Sprintf("%s truststore with 1 certificate", a.Format)
+		what = fmt.Sprintf("%s truststore with 1 certificate", a.Format)
 	}
-	return fmt.Sprintf("%s truststore with %d certificates", a.Format, n)
+	if a.Replaces != nil {
+		what += ", in place"
+	}
+	return what
 }
 
 func (a *Rewire) What() string {
@@ -232,7 +251,7 @@ func (a *MakeRoot) Disturbs() string         { return "" }
 func (a *MakeIntermediate) Disturbs() string { return "" }
 func (a *MakePassword) Disturbs() string     { return "" }
 func (a *MakeLeaf) Disturbs() string         { return "" }
-func (a *MakeTrust) Disturbs() string        { return "" }
+func (a *MakeTrust) Disturbs() string        { return byHand(a.ByHand) }
 func (a *Rewire) Disturbs() string           { return a.Restarts }
 
 // Wiring computes the edits of one resource from the versions it shall use. In
@@ -278,11 +297,16 @@ type FlinkWiring struct {
 	Config     config.FlinkTLS
 	TrustFile  string
 	Adopt      bool
+	Restart    string   // why it is to restart although nothing else changes; empty: it is not
+	Content    *Version // what it restarts for, which the resource is marked with; nil: it is not marked
 }
 
 // Edits implements Wiring.
 func (w *FlinkWiring) Edits(r deploy.Resource, root string) deploy.Result {
-	d := deploy.FlinkWiring{Root: root, Adopt: w.Adopt, TrustStore: trustStore(w.Trust, w.TrustFile)}
+	d := deploy.FlinkWiring{Root: root, Adopt: w.Adopt, Restart: w.Restart != "", TrustStore: trustStore(w.Trust, w.TrustFile)}
+	if w.Content != nil {
+		d.RestartedFor = cmp.Or(w.Content.Values[contentValue], "(new)")
+	}
 	if w.TLS != nil {
 		d.TLS = &deploy.FlinkTLS{
 			Secret: w.TLS.Name(), Rest: w.Config.Rest, Internal: w.Config.Internal,
@@ -293,7 +317,7 @@ func (w *FlinkWiring) Edits(r deploy.Resource, root string) deploy.Result {
 	return deploy.FlinkDeployment(r, d)
 }
 
-func (w *FlinkWiring) versions() []*Version { return []*Version{w.TLS, w.Trust} }
+func (w *FlinkWiring) versions() []*Version { return []*Version{w.TLS, w.Trust, w.Content} }
 
 func trustStore(v *Version, file string) *deploy.TrustStore {
 	if v == nil {

@@ -41,6 +41,8 @@ func (p *planner) planCertificates() {
 			if p.takenFixed(w.slot, secrets.Ref{Namespace: c.Namespace, Name: c.SecretName}) {
 				continue
 			}
+			p.leafInPlace(w)
+			continue
 		}
 		_, actions := p.leaf(w)
 		p.plan.Actions = append(p.plan.Actions, actions...)
@@ -149,7 +151,7 @@ func (p *planner) truststoreFaces() []facing {
 func (p *planner) truststoreEdge(t config.Truststore, client, namespace, server string) Edge {
 	return Edge{
 		Client: client, Server: server, Profile: pki.JVM(),
-		Trust: p.trustInUse(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace),
+		Trust: append(p.trustInUse(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace), p.lostTrust(t, namespace)...),
 	}
 }
 

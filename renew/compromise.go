@@ -188,6 +188,9 @@ func (p *planner) lostItems(state string) {
 // one, or may have been loaded when it did.
 func (p *planner) knowsLost(s *secrets.Secret) bool {
 	a := &p.authority
+	if p.earlierLost(s) {
+		return true
+	}
 	switch s.Role() {
 	case secrets.RoleTruststore, secrets.RoleFlinkTrust:
 		entries, err := p.trustOf(s)
@@ -207,6 +210,14 @@ func (p *planner) knowsLost(s *secrets.Secret) bool {
 	}
 	return slices.ContainsFunc(id.Roots, a.isLost) || slices.ContainsFunc(append(p.earlierChains(s), id.Chain), func(chain []*x509.Certificate) bool {
 		return home(chain, a.lost) != nil
+	})
+}
+
+// earlierLost reports whether a reader of a Secret that is updated in place may
+// go by a compromised root that it held before.
+func (p *planner) earlierLost(s *secrets.Secret) bool {
+	return slices.ContainsFunc(p.earlierTrust(s), func(c content) bool {
+		return c.lost || slices.ContainsFunc(secrets.Certificates(c.entries), p.authority.isLost)
 	})
 }
 

@@ -46,6 +46,9 @@ func (p *planner) trustInUse(k slot, namespace string) []Trust {
 		if err == nil {
 			out = append(out, Trust{Version: s.Name, Anchors: secrets.Certificates(entries), Of: s})
 		}
+		for _, c := range p.earlierTrust(s) {
+			out = append(out, Trust{Version: s.Name + earlierWord, Anchors: secrets.Certificates(c.entries), Lost: c.lost, Of: s})
+		}
 	}
 	return append(out, p.adoptedTrust(k, namespace)...)
 }

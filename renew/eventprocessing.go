@@ -142,7 +142,7 @@ func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 		p.notice("%s: spec.flink.endpoint names no FlinkDeployment of flowcert.yaml with TLS on its REST endpoint; spec.flink.tls is left alone", job.target)
 		return nil
 	}
-	trust, actions := p.trust(trustWant{
+	trust, step := p.trust(trustWant{
 		slot:      slot{job.target, secrets.RoleFlinkTrust},
 		namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
 		format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
@@ -150,7 +150,9 @@ func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 		faces:   []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.flinkLeaves(flink)}},
 		adopted: p.adoptedEntries(slot{job.target, secrets.RoleFlinkTrust}, job.config.Namespace, nil),
 	})
-	p.plan.Actions = append(p.plan.Actions, actions...)
+	if step != nil {
+		p.act(step)
+	}
 	return trust
 }
 

@@ -97,6 +97,9 @@ func (g *gathering) secret(name string) (*secrets.Secret, error) {
 	ref := secrets.Ref{Namespace: g.resource.Namespace, Name: name}
 	s := g.p.state.Secrets[ref]
 	if s == nil {
+		s = g.p.asideOf(ref)
+	}
+	if s == nil {
 		return nil, notHere(ref, g.resource.String(), g.p.state.brokenNote())
 	}
 	return s, othersOnly(s)
@@ -314,8 +317,39 @@ func (g *gathering) truststores(t config.Truststore) {
 	files, conflicts := deploy.ForeignTrustStores(g.resource)
 	g.conflicts(conflicts)
 	for _, f := range files {
-		g.add(g.truststore(slot{truststoreTarget(g.resource.Namespace, t.Name), secrets.RoleTruststore}, t.Name, f))
+		a, err := g.truststore(slot{truststoreTarget(g.resource.Namespace, t.Name), secrets.RoleTruststore}, t.Name, f)
+		if a != nil && t.Naming == config.Fixed && f.Secret == t.Name {
+			a.aside, a.resumed = true, g.p.state.Secrets[a.originals[0].Ref] == nil
+		}
+		g.add(a, err)
 	}
+}
+
+// fixedTruststore reads a truststore that has the fixed name of one of ours: as a
+// workload here opens it, or, where none mounts it, by itself.
+func (p *planner) fixedTruststore(t config.Truststore, k slot, s *secrets.Secret) (*adoption, error) {
+	for _, m := range p.mountsIn(s.Namespace, t) {
+		files, _ := deploy.ForeignTrustStores(m.resource)
+		for _, f := range files {
+			if f.Secret == s.Name {
+				g := &gathering{p: p, resource: m.resource}
+				return g.truststore(k, t.Name, f)
+			}
+		}
+	}
+	key, err := storeKey(s, deploy.ForeignStore{Secret: s.Name})
+	if err != nil {
+		return nil, err
+	}
+	var password *string
+	if own := usable(s, secrets.Password); own != "" {
+		password = &own
+	}
+	store, err := s.OpenStore(key, password)
+	if err != nil {
+		return nil, Hinted{Err: err, Hint: "put the password that opens it beside it, under the key " + secrets.Password}
+	}
+	return &adoption{slot: k, namespace: s.Namespace, prefix: t.Name, originals: []*secrets.Secret{s}, entries: secrets.Trusts(store), password: string(s.Data[secrets.Password])}, nil
 }
 
 // otherPath refuses another file name than jobs may know: they name the path of
@@ -353,8 +387,8 @@ type fixedName struct {
 	read func(*secrets.Secret) (*adoption, error)
 }
 
-// fixedNames lists them: the Flink operator's stores, its webhook's, and
-// certificates.
+// fixedNames lists them: the Flink operator's stores, its webhook's, certificates
+// and truststores.
 func (p *planner) fixedNames() []fixedName {
 	var out []fixedName
 	if ns, ok := p.operatorNamespace(); ok {
@@ -377,7 +411,28 @@ func (p *planner) fixedNames() []fixedName {
 			return pemAdoption(k, c.SecretName, s, secrets.DefaultKeys())
 		}})
 	}
+	for _, t := range p.cfg.Truststores {
+		if t.Naming != config.Fixed {
+			continue
+		}
+		for _, namespace := range t.Namespaces() {
+			k := slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}
+			out = append(out, fixedName{k, secrets.Ref{Namespace: namespace, Name: t.Name}, func(s *secrets.Secret) (*adoption, error) {
+				return p.fixedTruststore(t, k, s)
+			}})
+		}
+	}
 	return out
+}
+
+// asideOf is what made room under a fixed name; nil: nothing did.
+func (p *planner) asideOf(ref secrets.Ref) *secrets.Secret {
+	for _, f := range p.fixedNames() {
+		if f.ref == ref {
+			return p.madeRoom(f)
+		}
+	}
+	return nil
 }
 
 // readOperatorStores opens the stores of the Flink operator. It has one password

@@ -3,9 +3,13 @@ package renew
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/secrets"
 )
 
 // clockSlack is how far the API server's clock may be from this one: beyond it
@@ -71,16 +75,16 @@ func (p *planner) holding() map[string]string {
 	}
 	broken := p.webhookBroken()
 	for _, a := range p.plan.Actions {
-		if w, ok := a.(*Rewire); ok {
-			why := p.state.Held[w.Resource.String()]
-			if w.Resource.Kind == deploy.FlinkDeploymentKind {
+		if r, ok := changed(a); ok {
+			why := p.state.Held[r.String()]
+			if r.Kind == deploy.FlinkDeploymentKind {
 				why = cmp.Or(why, broken)
 			}
-			if why == "" && w.Restarts != "" && !p.bringsBack(w) {
-				why = p.gate(w.Resource)
+			if why == "" && a.Disturbs() != "" && !p.bringsBack(a) {
+				why = cmp.Or(p.gate(r), p.settling[r.String()])
 			}
-			if why != "" && out[w.Resource.String()] == "" {
-				out[w.Resource.String()] = why
+			if why != "" && out[r.String()] == "" {
+				out[r.String()] = why
 			}
 		}
 	}
@@ -96,9 +100,9 @@ func (p *planner) waitHeld(before *Plan) {
 		}
 	}
 	for _, a := range before.Actions {
-		if w, ok := a.(*Rewire); ok && p.gated[w.Resource.String()] != "" && !p.faulty(w.Resource.String()) {
+		if r, ok := changed(a); ok && p.gated[r.String()] != "" && !p.faulty(r.String()) {
 			p.plan.Waits = append(p.plan.Waits, Wait{
-				Target: w.Resource.String(), Kind: "gate", For: fmt.Sprintf("%s (it is to be changed because %s)", p.gated[w.Resource.String()], w.Because),
+				Target: r.String(), Kind: "gate", For: fmt.Sprintf("%s (it is to be changed because %s)", p.gated[r.String()], a.Reason()),
 			})
 		}
 	}
@@ -157,6 +161,21 @@ func (p *planner) planRollouts() {
 	for _, job := range p.sortedEventProcessing() {
 		look(job.resource)
 	}
+	for _, target := range slices.Sorted(maps.Keys(p.settling)) {
+		p.plan.Rolling = append(p.plan.Rolling, Wait{Target: target, For: p.settling[target]})
+	}
+	p.rollingOperator()
+}
+
+// rollingOperator says how long the Flink operator may go by what it trusted
+// before, where something waits for that: it reads its stores anew by itself.
+func (p *planner) rollingOperator() {
+	ns, _ := p.operatorNamespace()
+	s := p.state.Secrets[secrets.Ref{Namespace: ns, Name: config.OperatorCertSecret}]
+	if s == nil || !slices.ContainsFunc(p.plan.Waits, func(w Wait) bool { return w.Kind == "" }) || len(p.earlierTrust(s)) == 0 {
+		return
+	}
+	p.plan.Rolling = append(p.plan.Rolling, Wait{Target: s.Target(), For: p.state.staleReaders(s)})
 }
 
 // clockWrong reports, as a fault, a clock that the API server does not share.

@@ -25,7 +25,7 @@ const earlierAnnotation = "flowcert.io/earlier"
 // runs says so. In a directory that is not known: a replaced version counts as in use until the user
 // has said that its successor is deployed, and the soak time has passed since.
 func (p *planner) retired(s *secrets.Secret) bool {
-	if p.referenced[s.Ref] || !s.Immutable && slices.Contains(leafRoles, s.Role()) {
+	if p.referenced[s.Ref] || !secrets.IsVersionName(s.Name) && slices.Contains(leafRoles, s.Role()) {
 		return false // what is updated in place is read by its name
 	}
 	if p.state.live() {
@@ -202,10 +202,11 @@ func Deployed(state *State) []*secrets.Secret {
 		if s.Role() == secrets.RoleAdopted && s.Annotations[deployedAnnotation] == "" && state.succeeded(s) {
 			out = append(out, marking(s, deployedAnnotation, state.Now))
 		}
-		if !slices.Contains(versionRoles, s.Role()) && s.Role() != secrets.RoleWebhookCert || s.Annotations[deployedAnnotation] != "" {
+		earlier := s.Annotations[earlierAnnotation]+s.Annotations[earlierTrustAnnotation] != ""
+		if !slices.Contains(versionRoles, s.Role()) && !earlier || s.Annotations[deployedAnnotation] != "" {
 			continue
 		}
-		if !state.replaced(s, references) && s.Annotations[earlierAnnotation] == "" && !mountedNowhere(s, references) {
+		if !state.replaced(s, references) && !earlier && !mountedNowhere(s, references) {
 			continue
 		}
 		out = append(out, marking(s, deployedAnnotation, state.Now))

@@ -199,6 +199,16 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 			NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
 		},
 	}
+	if w.fixedName != "" && len(w.faces) > 0 {
+		next := contentOf(secrets.RootEntries(roots))
+		if step.NewRoot != nil {
+			next = unknownContent
+		}
+		var err error
+		if step.Earlier, err = p.earlierFor(step.Replaces, next); err != nil {
+			p.fault(w.target, err, "")
+		}
+	}
 	if keep != nil && step.NewRoot == nil && w.fixedName == "" {
 		step.Known = step.name(secrets.Identity{Key: keep.Key, Chain: keep.Chain, Roots: roots})
 	}

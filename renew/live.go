@@ -49,7 +49,7 @@ func (s *State) health(r deploy.Resource) deploy.Health {
 func (s *State) uses(v *secrets.Secret) []string {
 	out := s.Live.Uses(v.Ref)
 	for _, name := range v.Originals() {
-		out = append(out, s.Live.Uses(secrets.Ref{Namespace: v.Namespace, Name: name})...)
+		out = append(out, s.usesOriginal(v, secrets.Ref{Namespace: v.Namespace, Name: name})...)
 	}
 	for _, r := range s.resources {
 		if r.Namespace == v.Namespace && r.MentionsInHistory(v.Name) {
@@ -93,15 +93,22 @@ func (s *State) successor(v *secrets.Secret) (made time.Time, ok bool) {
 	return made, ok
 }
 
-// loadedBy counts the pods that mount a version.
+// loadedBy counts the pods that mount a version; of one that is updated in place
+// those that have loaded what it holds.
 func (s *State) loadedBy(referenced []string, v *secrets.Secret) string {
-	pods := 0
+	pods, sure := 0, 0
 	for _, p := range s.Live.Pods {
-		if p.Namespace == v.Namespace && !p.Finished && slices.Contains(p.Secrets, v.Name) {
-			pods++
+		if !mounts(p, v.Ref) {
+			continue
+		}
+		pods++
+		if v.Annotations[earlierTrustAnnotation] == "" || !p.Started.Before(v.Since().Add(kubeletDelay)) {
+			sure++
 		}
 	}
 	switch {
+	case sure < pods:
+		return fmt.Sprintf("%d of %d pods", sure, pods)
 	case pods == 1:
 		return "1 pod"
 	case pods > 1:
@@ -112,25 +119,88 @@ func (s *State) loadedBy(referenced []string, v *secrets.Secret) string {
 	return "-"
 }
 
+// usesOriginal lists what holds on to a Secret that was taken over. One that made
+// room has its name from one of flowcert's now: only who started before that can
+// have loaded the original, and the Flink operator reads it anew by itself.
+func (s *State) usesOriginal(record *secrets.Secret, ref secrets.Ref) []string {
+	now := s.Secrets[ref]
+	if now == nil || !now.Ours() || now.Target() != record.Target() {
+		return s.Live.Uses(ref)
+	}
+	var out []string
+	for _, p := range s.Live.Pods {
+		if record.AdoptedRole() != secrets.RoleOperatorCert && mounts(p, ref) && p.Started.Before(record.Created().Add(kubeletDelay)) {
+			out = append(out, "pod "+p.Name)
+		}
+	}
+	return out
+}
+
+func mounts(p deploy.Pod, ref secrets.Ref) bool {
+	return p.Namespace == ref.Namespace && !p.Finished && slices.Contains(p.Secrets, ref.Name)
+}
+
 // mayBeStale reports whether a reader of a Secret that is updated in place may
 // still have what was in it until some time: a pod that started before the kubelet
-// can have brought what came then, or, where no pod mounts it, nobody knows.
+// can have brought what came then, or, where no pod mounts it, nobody knows. The
+// Flink operator reads its stores at every call.
 func (s *State) mayBeStale(v *secrets.Secret, since time.Time, soak time.Duration) bool {
+	sure := since.Add(kubeletDelay)
+	if v.Role() == secrets.RoleOperatorCert {
+		return s.Now.Before(sure)
+	}
 	mounted := false
 	for _, p := range s.Live.Pods {
-		if p.Namespace != v.Namespace || p.Finished || !slices.Contains(p.Secrets, v.Name) {
+		if !mounts(p, v.Ref) {
 			continue
 		}
 		mounted = true
-		if p.Started.Before(since.Add(kubeletDelay)) {
+		if p.Started.Before(sure) {
 			return true
 		}
 	}
 	return !mounted && s.Now.Before(since.Add(soak))
 }
 
+// mounting lists the pods of a resource that mount a Secret and stay.
+func (s *State) mounting(r deploy.Resource, name string) []deploy.Pod {
+	return slices.DeleteFunc(deploy.RunningOf(r, s.Live.Running).Pods, func(p deploy.Pod) bool {
+		return p.Leaving || !mounts(p, secrets.Ref{Namespace: r.Namespace, Name: name})
+	})
+}
+
+// stalePods are those of them that may have loaded what a Secret which is updated
+// in place held before.
+func (s *State) stalePods(r deploy.Resource, v *secrets.Secret) []deploy.Pod {
+	sure := v.Since().Add(kubeletDelay)
+	return slices.DeleteFunc(s.mounting(r, v.Name), func(p deploy.Pod) bool { return !p.Started.Before(sure) })
+}
+
+// staleReaders says who may go by what a Secret held before, in words.
+func (s *State) staleReaders(v *secrets.Secret) string {
+	sure := v.Since().Add(kubeletDelay)
+	if v.Role() == secrets.RoleOperatorCert {
+		return fmt.Sprintf("the operator may go by what %s held before until %s", v.Name, sure.UTC().Format(time.RFC3339))
+	}
+	var pods []string
+	for _, p := range s.Live.Pods {
+		if mounts(p, v.Ref) && p.Started.Before(sure) {
+			pods = append(pods, "pod "+p.Name)
+		}
+	}
+	if len(pods) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("what %s held before may be loaded by %s", v.Name, someOf(pods))
+}
+
 // inTheWay says what still uses a version, in words.
 func (s *State) inTheWay(v *secrets.Secret) string {
+	if v.Annotations[earlierTrustAnnotation] != "" {
+		if stale := s.staleReaders(v); stale != "" {
+			return stale
+		}
+	}
 	if uses := s.uses(v); len(uses) > 0 {
 		return fmt.Sprintf("%s of %s is still in use by %s", v.Name, v.Target(), someOf(uses))
 	}

@@ -52,7 +52,7 @@ func (a *MakeLeaf) secret(r *runner, id secrets.Identity) (*secrets.Secret, erro
 	}
 	if a.FixedName != "" {
 		s.Immutable = false
-		a.keepOthers(s)
+		a.keepEarlier(s)
 		return s, nil
 	}
 	follow(s, a.Follows)
@@ -72,12 +72,8 @@ var ourKeys = []string{
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // keepOthers takes over, into a Secret that is updated in place, what others put
-// there, and the chain that it held: it may still be served.
-func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
-	old := a.Replaces
-	if old == nil {
-		return
-	}
+// into the old one.
+func keepOthers(s, old *secrets.Secret) {
 	s.Type = old.Type
 	for k, v := range old.Labels {
 		if _, ours := s.Labels[k]; !ours {
@@ -94,6 +90,16 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 			s.Data[k] = v
 		}
 	}
+}
+
+// keepEarlier takes over, into a Secret that is updated in place, what others put
+// there, the chain that it held, which may still be served, and what it trusted.
+func (a *MakeLeaf) keepEarlier(s *secrets.Secret) {
+	old := a.Replaces
+	if old == nil {
+		return
+	}
+	keepOthers(s, old)
 	earlier := old.Annotations[earlierAnnotation]
 	switch chain := old.Data[secrets.TLSCert]; {
 	case a.Keep != nil:
@@ -106,6 +112,10 @@ func (a *MakeLeaf) keepOthers(s *secrets.Secret) {
 		s.Annotations[earlierAnnotation] = string(chain)
 	case len(chain) > 0:
 		s.Annotations[earlierAnnotation] = string(chain) + earlier
+	}
+	if a.Earlier != "" {
+		s.Annotations[earlierTrustAnnotation] = a.Earlier
+		delete(s.Annotations, deployedAnnotation) // that word was of other trust
 	}
 }
 

@@ -28,24 +28,24 @@ type openOnce struct {
 
 // onceKey is a Secret, and how it was opened: another password, another answer.
 type onceKey struct {
-	content
+	stored
 	data       deploy.DataKeys // of an identity in PEM
 	format     truststore.Format
 	key, trust string
 }
 
-// content is what a Secret holds, as the API server tells it apart (Kubernetes API conventions, "Concurrency Control
+// stored is what a Secret holds, as the API server tells it apart (Kubernetes API conventions, "Concurrency Control
 // and Consistency"): it outlives a pass. In a directory it is the Secret that this pass has read.
-type content struct {
+type stored struct {
 	uid, resourceVersion string
 	secret               *secrets.Secret
 }
 
-func contentOf(s *secrets.Secret) content {
+func storedAs(s *secrets.Secret) stored {
 	if s.UID == "" || s.ResourceVersion == "" {
-		return content{secret: s}
+		return stored{secret: s}
 	}
-	return content{uid: s.UID, resourceVersion: s.ResourceVersion}
+	return stored{uid: s.UID, resourceVersion: s.ResourceVersion}
 }
 
 type onceStores struct {
@@ -77,11 +77,11 @@ func (o *openOnce) wrote(s *secrets.Secret, sh shape, id secrets.Identity) {
 		return
 	}
 	if sh.format == "" {
-		o.keep(onceKey{content: contentOf(s), data: sh.data}, onceStores{id: id})
+		o.keep(onceKey{stored: storedAs(s), data: sh.data}, onceStores{id: id})
 	}
 	key, trust := sh.passwords(s)
 	for _, f := range sh.formats() {
-		o.keep(onceKey{content: contentOf(s), format: f, key: key, trust: trust}, onceStores{id: id})
+		o.keep(onceKey{stored: storedAs(s), format: f, key: key, trust: trust}, onceStores{id: id})
 	}
 }
 
@@ -96,12 +96,12 @@ func (o *openOnce) keep(k onceKey, got onceStores) {
 // openIdentity is [secrets.Secret.Identity], once a pass: RSA keys are checked
 // whenever they are read.
 func (o *openOnce) openIdentity(s *secrets.Secret, k deploy.DataKeys) (secrets.Identity, error) {
-	return o.open(onceKey{content: contentOf(s), data: k}, func() (secrets.Identity, error) { return s.Identity(k) })
+	return o.open(onceKey{stored: storedAs(s), data: k}, func() (secrets.Identity, error) { return s.Identity(k) })
 }
 
 // openStores is [secrets.Secret.Stores], once a pass.
 func (o *openOnce) openStores(s *secrets.Secret, f truststore.Format, key, trust string) (secrets.Identity, error) {
-	k := onceKey{content: contentOf(s), format: f, key: key, trust: trust}
+	k := onceKey{stored: storedAs(s), format: f, key: key, trust: trust}
 	return o.open(k, func() (secrets.Identity, error) { return s.Stores(f, key, trust) })
 }
 
@@ -130,7 +130,7 @@ func (o *openOnce) found(k onceKey) (onceStores, bool) {
 
 // openTrust is [secrets.Secret.Trust], once a pass.
 func (o *openOnce) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
-	k := onceKey{content: contentOf(s), format: f, trust: password}
+	k := onceKey{stored: storedAs(s), format: f, trust: password}
 	o.mu.Lock()
 	got, ok := o.trust[k]
 	o.mu.Unlock()

@@ -800,7 +800,6 @@ func TestJitterIsStableAndBounded(t *testing.T) {
 func TestUnsupportedIsRefused(t *testing.T) {
 	for _, change := range [][2]string{
 		{"authority: {selfSigned: {key: {algorithm: ECDSA, size: 256}}}", "authority: {secret: {name: my-ca}}"},
-		{"publicCAs: false,", "publicCAs: false, naming: fixed,"},
 		{"truststores:", "edges: [{client: certificate/ea/c, server: eventProcessing/ea/my-ep}]\ncertificates: [{secretName: c, dnsNames: [c]}]\ntruststores:"},
 		{"[{name: my-ep}]", "[{name: my-ep, mode: ca}]\nedges: [{client: flinkDeployment/ea/session, server: eventProcessing/ea/my-ep}]"},
 	} {

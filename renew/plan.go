@@ -34,6 +34,9 @@ type Plan struct {
 	Rolling []Wait
 	// Unfit are resources that do not work, for reasons that waiting does not mend.
 	Unfit []Wait
+	// ByHand are resources that a person has to restart, because what they mount has
+	// changed in place; in a directory.
+	ByHand []deploy.Resource
 	// Files hold the configured resources, sorted; in a directory.
 	Files []string
 	// Root is the fingerprint of the newest root; of one still to be made only a
@@ -189,6 +192,9 @@ type planner struct {
 	facing []facing // see faces
 	holds  []held   // see held; nil: not read yet
 
+	settling map[string]string   // workloads that are to restart, but not yet, and why
+	restarts map[string]*restart // workloads that are to restart now
+
 	restarting map[string]bool   // resources that this plan restarts for other reasons
 	postponed  map[string]bool   // resources for which something waits for a restart
 	gated      map[string]string // resources that must not be changed now, and why
@@ -206,6 +212,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 		cfg: cfg, state: state, plan: &Plan{Isolate: state.live()}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
+		settling: map[string]string{}, restarts: map[string]*restart{},
 		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: cmp.Or(state.opened, newOpenOnce()),
 	}
 }
@@ -241,8 +248,8 @@ func NewPlan(cfg *config.Config, state *State) *Plan {
 func (p *planner) ridingAlong() map[string]bool {
 	out := map[string]bool{}
 	for _, a := range p.plan.Actions {
-		if w, ok := a.(*Rewire); ok && w.Restarts != "" && p.postponed[w.Resource.String()] {
-			out[w.Resource.String()] = true
+		if r, ok := changed(a); ok && a.Disturbs() != "" && p.postponed[r.String()] {
+			out[r.String()] = true
 		}
 	}
 	return out
@@ -345,11 +352,6 @@ func (p *planner) unsupported() {
 	const hint = "take it out of flowcert.yaml; this version of flowcert does not do it"
 	refuse := func(line int, what string) {
 		p.fault(p.cfg.At(line), errors.New(what), hint)
-	}
-	for _, t := range p.cfg.Truststores {
-		if t.Naming == config.Fixed {
-			refuse(t.Line, fmt.Sprintf("truststore %s: naming fixed", t.Name))
-		}
 	}
 	for _, e := range p.cfg.Edges {
 		if e.Client.Kind == config.KindCertificate {

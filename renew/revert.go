@@ -43,8 +43,8 @@ func Reverts(state *State) ([]Reverted, error) {
 
 // StillReferred names a resource that would refer to a Secret of flowcert's after
 // the reverts; empty if none does. Its record is gone, or somebody changed the
-// field.
-func StillReferred(state *State, reverts []Reverted) (string, error) {
+// field. A name to which somebody else's Secret comes back is not meant.
+func StillReferred(state *State, reverts []Reverted, back ...PutBack) (string, error) {
 	after := map[string][]byte{}
 	for _, r := range reverts {
 		after[r.Resource.String()] = r.Source
@@ -58,7 +58,8 @@ func StillReferred(state *State, reverts []Reverted) (string, error) {
 			r.Object = obj
 		}
 		for _, ref := range inOrderOf((&State{resources: []deploy.Resource{r}}).references()) {
-			if s := state.Secrets[ref]; s != nil && s.Ours() {
+			returns := slices.ContainsFunc(back, func(b PutBack) bool { return b.Ref == ref })
+			if s := state.Secrets[ref]; s != nil && s.Ours() && !returns {
 				return fmt.Sprintf("%s: still refers to %s", r.Where(), ref), nil
 			}
 		}

@@ -26,6 +26,8 @@ type Edge struct {
 type Trust struct {
 	Version string
 	Anchors []*x509.Certificate
+	// Lost: nobody knows what it was. It verifies nothing, for all that is known.
+	Lost bool
 	// Of is the version, or the record of one that was taken over: it says how
 	// long the trust counts as in use. Nil: it is in no Secret, but a caBundle.
 	Of *secrets.Secret
@@ -203,7 +205,7 @@ func (p *planner) live(w leafWant, serving []judged) []Edge {
 	var out []Edge
 	for _, e := range w.edges {
 		e.Trust = slices.DeleteFunc(slices.Clone(e.Trust), func(t Trust) bool {
-			return !slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
+			return !t.Lost && !slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
 				return pki.VerifyChain(e.Profile, chain, t.Anchors, "", p.state.Now) == nil
 			})
 		})

@@ -11,8 +11,9 @@ import (
 // bringsBack reports whether a rewrite takes a resource back to what runs: somebody
 // changed it, and nothing that runs has followed. That restarts nothing, and to wait
 // until what runs has followed may be to wait for ever.
-func (p *planner) bringsBack(w *Rewire) bool {
-	if !p.state.live() || !w.Repairs() || w.Resource.MidChange() || p.state.health(w.Resource).Rolling == "" {
+func (p *planner) bringsBack(a Action) bool {
+	w, ok := a.(*Rewire)
+	if !ok || !p.state.live() || !w.Repairs() || w.Resource.MidChange() || p.state.health(w.Resource).Rolling == "" {
 		return false
 	}
 	after := w.Resource

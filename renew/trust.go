@@ -18,6 +18,7 @@ import (
 type trustWant struct {
 	slot
 	namespace, prefix string
+	fixed             bool // its Secret bears the prefix alone and is updated in place
 	format            truststore.Format
 	sources           []truststore.Source
 	authority         string              // alias of the authority's roots; empty: they are not in it
@@ -30,6 +31,7 @@ type trustWant struct {
 	holders           []string // resources that restart with a new version
 	faces             []facing
 	adopted           []truststore.Entry // of truststores that were taken over
+	mounts            []mount            // what mounts one of a fixed name
 }
 
 // facing is an edge of the client and the chains in use at its server.
@@ -40,14 +42,14 @@ type facing struct {
 
 // trust returns the version to use, existing or planned; nil where somebody else's
 // Secret has its name, which is a fault.
-func (p *planner) trust(w trustWant) (*Version, []Action) {
+func (p *planner) trust(w trustWant) (*Version, *MakeTrust) {
 	sources := p.trustSources(w)
 	want := truststore.Entries(sources)
 	reason := cmp.Or(p.takesPlaceOf(w.slot), p.noneYet(w.namespace, w.referenced))
 	var spoilt []string
 	for i, s := range p.trustVersions(w) {
 		why := p.trustFault(w, s, want)
-		if s.Annotations[deployedAnnotation] != "" && !slices.Contains(w.referenced, s.Name) {
+		if s.Annotations[deployedAnnotation] != "" && !w.fixed && !slices.Contains(w.referenced, s.Name) {
 			why = cmp.Or(why, "it was given up") // its word must not hold for another life
 		}
 		if why == "" {
@@ -73,7 +75,9 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 		Follows: p.follows(spoilt, w.referenced),
 		Version: &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Values: map[string]string{secrets.Password: w.password}},
 	}
-	if step.NewRoot == nil {
+	if w.fixed {
+		step.FixedName, step.Known, step.Replaces = w.prefix, w.prefix, p.state.Secrets[w.ref()]
+	} else if step.NewRoot == nil {
 		step.Known = step.name(want)
 		if p.taken(w.target, secrets.Ref{Namespace: w.namespace, Name: step.Known}) {
 			return nil, nil
@@ -90,7 +94,7 @@ func (p *planner) trust(w trustWant) (*Version, []Action) {
 		}
 	}
 	p.item(item)
-	return step.Version, []Action{step}
+	return step.Version, step
 }
 
 // newRootFor is the root of this plan, if the truststore takes the authority's.
@@ -149,6 +153,12 @@ func (p *planner) trustVersions(w trustWant) []*secrets.Secret {
 // trustFault says why a version is not what is wanted. Content and inputs are
 // compared, never encodings.
 func (p *planner) trustFault(w trustWant, s *secrets.Secret, want []truststore.Entry) string {
+	switch isFixed := s.Name == w.prefix; {
+	case w.fixed && !isFixed:
+		return "naming is fixed now"
+	case isFixed && !w.fixed:
+		return "naming is versioned now"
+	}
 	if _, ok := s.Data[secrets.TrustFile(w.format)]; !ok {
 		return "its format is to be " + string(w.format)
 	}
@@ -160,6 +170,11 @@ func (p *planner) trustFault(w trustWant, s *secrets.Secret, want []truststore.E
 	if err != nil {
 		return fmt.Sprintf("it cannot be read: %v", err)
 	}
+	return p.entriesFault(w, have, want)
+}
+
+// entriesFault says why a content is not what is wanted.
+func (p *planner) entriesFault(w trustWant, have, want []truststore.Entry) string {
 	missing, extra := truststore.Diff(have, want)
 	missing, extra = p.ignoreDrift(w, have, missing, extra)
 	switch {

@@ -113,12 +113,12 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		w.referenced = append(w.referenced, m.referenced)
 		w.holders = append(w.holders, m.target)
 	}
-	v, actions := p.trust(w)
-	p.plan.Actions = append(p.plan.Actions, actions...)
+	w.mounts, w.fixed = mounts, t.Naming == config.Fixed
+	v := p.truststore(w)
 	if v == nil {
 		// A restart would load what nobody knows.
 		for _, m := range mounts {
-			p.fault(m.target, fmt.Errorf("its truststore %s is not flowcert's", t.Name), "see truststore/"+namespace+"/"+t.Name)
+			p.fault(m.target, fmt.Errorf("its truststore %s has a fault", t.Name), "see truststore/"+namespace+"/"+t.Name)
 		}
 		return
 	}
@@ -129,9 +129,22 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	}
 }
 
+// truststore plans it; nil if a fault was found.
+func (p *planner) truststore(w trustWant) *Version {
+	if w.fixed {
+		return p.trustInPlace(w)
+	}
+	v, step := p.trust(w)
+	if step != nil {
+		p.act(step)
+	}
+	return v
+}
+
 // mount is a workload that mounts a truststore.
 type mount struct {
 	target     string
+	resource   deploy.Resource
 	paused     bool
 	referenced string // the Secret that it mounts now
 	trust      **Version
@@ -143,12 +156,12 @@ func (p *planner) mountsIn(namespace string, t config.Truststore) []mount {
 	eps, flinks := p.mounting(t)
 	for _, job := range eps {
 		if job.config.Namespace == namespace {
-			out = append(out, mount{job.target, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
+			out = append(out, mount{job.target, job.resource, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
 	for _, job := range flinks {
 		if job.config.Namespace == namespace {
-			out = append(out, mount{job.target, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
+			out = append(out, mount{job.target, job.resource, p.heldBack(job.resource) != "", deploy.References(job.resource).TrustStore, &job.trust, &job.trustFile})
 		}
 	}
 	return out

@@ -21,10 +21,16 @@ func (v *verifier) compare() {
 	for _, a := range v.wanted.Actions {
 		switch a := a.(type) {
 		case *Rewire:
+			if a.restartsAlone() {
+				v.due(a.Resource.Where(), "restarts: "+a.Reason(), "")
+				continue
+			}
 			made := func(w *Version) bool { return w != nil && w.Secret == nil }
 			if !slices.ContainsFunc(a.Wiring.versions(), made) {
 				v.finding(a.Resource.Where(), a.Reason(), mendHint)
 			}
+		case *Restart:
+			v.due(a.Object(), "restarts: "+a.Reason(), "")
 		case *MakePassword:
 			v.finding(a.Object(), a.Reason(), mendHint)
 		}

@@ -132,6 +132,9 @@ func TestWalkThroughACAChange(t *testing.T) {
 	t.Run("signing an intermediate", func(t *testing.T) {
 		walkThroughACAChange(t, strings.Replace(walkConfig, "{name: corporate-ca}", "{name: corporate-ca, intermediate: {key: {algorithm: ECDSA, size: 256}}}", 1))
 	})
+	t.Run("with a truststore of a fixed name", func(t *testing.T) {
+		walkThroughACAChange(t, strings.Replace(walkConfig, "- publicCAs: false", "- naming: fixed\n  publicCAs: false", 1))
+	})
 }
 
 func walkThroughACAChange(t *testing.T, configuration string) {

@@ -130,14 +130,13 @@ func (p *planner) planWebhook() {
 	if !p.sharedStorePassword(h.target, secrets.Ref{Namespace: h.namespace, Name: config.WebhookPasswordSecret}, &s) || !p.planBundles(h) {
 		return
 	}
-	_, actions := p.leaf(leafWant{
+	p.leafInPlace(leafWant{
 		slot:      h.slot(),
 		namespace: h.namespace, fixedName: config.WebhookCertSecret,
 		commonName: deploy.WebhookService, names: h.names, ips: h.ips,
 		usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, key: p.cfg.Defaults.Key, validity: p.cfg.Defaults.Validity.Std(),
 		shape: s, edges: p.edgesToWebhook(h),
 	})
-	p.plan.Actions = append(p.plan.Actions, actions...)
 }
 
 // sharedStorePassword gives the shape the one password of a reader's stores, which

@@ -104,7 +104,7 @@ func (p *planner) leafSince(s *secrets.Secret) time.Time {
 			return leaf.NotBefore.Add(backdate)
 		}
 	}
-	return s.Created()
+	return s.Since()
 }
 
 // webhookLoaded reports whether a dial proves that what is in the Secret is all
@@ -349,7 +349,8 @@ func (a *RestartPod) Disturbs() string {
 
 // podRestarter is a store in which something runs.
 type podRestarter interface {
-	// RestartPod deletes a pod, if it is still the one that was read.
+	// RestartPod deletes a pod that something else makes again, if it is still the one
+	// that was read.
 	RestartPod(context.Context, deploy.Pod) error
 }
 

@@ -80,14 +80,13 @@ func (p *planner) planOperator() {
 	if !p.sharedStorePassword(target, secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}, &s) {
 		return
 	}
-	_, actions := p.leaf(leafWant{
+	p.leafInPlace(leafWant{
 		slot:      slot{target, secrets.RoleOperatorCert},
 		namespace: ns, fixedName: config.OperatorCertSecret,
 		commonName: operatorName, names: []string{operatorName}, usages: mutual[1:], validity: p.cfg.Defaults.Validity.Std(),
 		key: p.cfg.Defaults.FlinkKey(), shape: s,
 		faces: p.operatorFaces(target),
 	})
-	p.plan.Actions = append(p.plan.Actions, actions...)
 }
 
 // operatorFaces are the REST endpoints that the operator calls: those of every
@@ -151,7 +150,7 @@ func (p *planner) planWiring() {
 	}
 	results := parallel.Map(all, func(w wired) deploy.Result { return w.wiring.Edits(w.resource, p.plan.Root) })
 	for i, w := range all {
-		p.wire(w.resource, w.wiring, results[i])
+		p.wireOrRestart(w, results[i])
 	}
 }
 
@@ -178,6 +177,9 @@ func (p *planner) wire(r deploy.Resource, w Wiring, result deploy.Result) {
 // because says why a resource is rewritten: what is new in it, or which fields
 // do not hold what flowcert set.
 func (p *planner) because(r deploy.Resource, w Wiring, result deploy.Result) string {
+	if flink, ok := w.(*FlinkWiring); ok && flink.Restart != "" {
+		return flink.Restart
+	}
 	if len(result.Claims) > 0 {
 		return "what others set is taken over"
 	}

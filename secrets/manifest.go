@@ -62,6 +62,7 @@ func FromObject(obj map[string]any) (*Secret, error) {
 	meta, _ := obj["metadata"].(map[string]any)
 	s.UID, _ = meta["uid"].(string)
 	s.ResourceVersion, _ = meta["resourceVersion"].(string)
+	s.Handed = dataTime(meta)
 	return s, nil
 }
 

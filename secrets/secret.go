@@ -75,6 +75,9 @@ type Secret struct {
 	// UID and ResourceVersion say which object, and which state of it, was read from
 	// a cluster.
 	UID, ResourceVersion string
+	// Handed is when a cluster got the data that it holds; zero in a directory, see
+	// Since.
+	Handed time.Time
 }
 
 // Ours reports whether flowcert made the Secret.

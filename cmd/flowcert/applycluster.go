@@ -156,7 +156,10 @@ func (w *applying) Planned(_ *renew.State, plan *renew.Plan) {
 
 // Done implements renew.Watcher.
 func (w *applying) Done(action renew.Action) {
-	if r, ok := action.(*renew.Rewire); ok {
+	switch r := action.(type) {
+	case *renew.Rewire:
+		w.changed[r.Resource.String()] = true
+	case *renew.Restart:
 		w.changed[r.Resource.String()] = true
 	}
 	w.done = append(w.done, actionsOutput([]renew.Action{action})...)

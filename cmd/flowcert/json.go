@@ -24,7 +24,7 @@ type passJSON struct {
 }
 
 type actionJSON struct {
-	Action   string `json:"action"` // make, edit, adopt or remove
+	Action   string `json:"action"` // make, edit, restart, adopt or remove
 	Object   string `json:"object"`
 	What     string `json:"what"`
 	Reason   string `json:"reason"`

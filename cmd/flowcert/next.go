@@ -24,6 +24,7 @@ func (a *app) printNext(s *site, plan *renew.Plan, removed []secrets.Ref) error 
 	for _, line := range hand {
 		a.print("  %s\n", line)
 	}
+	a.printByHand(plan)
 	a.printDelete(removed)
 	if s.cfg.Authority.Secret == nil || slices.ContainsFunc(plan.Items, isIntermediate) {
 		a.print("\nKeep %s safe, and a copy elsewhere: it holds the authority's key, which no workload\nneeds and which nobody can make again:\n\n  %s authority.age\n", filepath.Join(s.dir, "authority")+"/", a.line("export"))
@@ -68,6 +69,17 @@ func kubectl(s *site, files []string) ([]string, error) {
 		out = append(out, "kubectl config set-context --current --namespace "+s.cfg.Namespace, "kubectl apply"+mixed)
 	}
 	return out, nil
+}
+
+// printByHand shows how what no change of its manifest restarts is restarted.
+func (a *app) printByHand(plan *renew.Plan) {
+	if len(plan.ByHand) == 0 {
+		return
+	}
+	a.print("\nWhat they mount has changed in place. Five minutes later, when their pods are sure to find it, restart:\n\n")
+	for _, r := range plan.ByHand {
+		a.print("  %s\n", renew.RestartCommand(r))
+	}
 }
 
 // printDelete shows how the cluster forgets what this apply removed from the

@@ -66,12 +66,12 @@ func verbOf(action renew.Action) verb {
 	switch action.(type) {
 	case *renew.Rewire:
 		return verb{"edit", "edited", yellow}
+	case *renew.Restart, *renew.RestartPod:
+		return verb{"restart", "restarted", yellow}
 	case *renew.Adopt:
 		return verb{"adopt", "adopted", yellow}
 	case *renew.Forget:
 		return verb{"remove", "removed", red}
-	case *renew.RestartPod:
-		return verb{"restart", "restarted", yellow}
 	}
 	return verb{"make", "made", green}
 }

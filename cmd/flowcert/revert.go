@@ -133,7 +133,7 @@ func planRevert(s *site, state *renew.State, deleteSecrets bool) ([]renew.Revert
 		remove = slices.DeleteFunc(renew.Removable(state), func(secret *secrets.Secret) bool {
 			return slices.ContainsFunc(back, func(b renew.PutBack) bool { return b.Ref == secret.Ref })
 		})
-		referred, err := renew.StillReferred(state, reverts)
+		referred, err := renew.StillReferred(state, reverts, back...)
 		if err != nil {
 			return nil, nil, nil, err
 		}

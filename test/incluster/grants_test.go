@@ -13,7 +13,10 @@ import (
 	"github.com/flowcert/flowcert/test/double"
 )
 
-var rolesGVR = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}
+var (
+	rolesGVR      = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}
+	configMapsGVR = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+)
 
 // withConfigMap has a truststore's source in a ConfigMap, which flowcert may read.
 const withConfigMap = `
@@ -31,7 +34,8 @@ func TestGrants(t *testing.T) {
 	d := double.Start(t, s.Cluster, s.namespace)
 	root := s.run(t, "ca", "--dir", quickCA(t)).stdout
 	s.Apply(t, s.namespace, []byte(withConfigMap+"    "+strings.ReplaceAll(strings.TrimSpace(root), "\n", "\n    ")+"\n"))
-	s.write(t, "flowcert.yaml", strings.ReplaceAll(config, "authority: true}", "authority: true}, {name: company, configMap: {name: company-ca, key: ca.crt}}"))
+	fixed := strings.ReplaceAll(config, "{sources:", "{naming: fixed, sources:")
+	s.write(t, "flowcert.yaml", strings.ReplaceAll(fixed, "authority: true}", "authority: true}, {name: company, configMap: {name: company-ca, key: ca.crt}}"))
 	s.Apply(t, s.namespace, s.expand(plain))
 	d.WaitFlink(t, s.namespace, "session", "STABLE")
 	d.WaitEventProcessing(t, s.namespace, "my-ep", "Running")
@@ -44,6 +48,13 @@ func TestGrants(t *testing.T) {
 	s.must(t, 0, "renew", "eventProcessing/"+s.namespace+"/my-ep")
 	_ = r.cmd.Process.Signal(syscall.SIGTERM)
 	<-r.ended
+	s.must(t, 0, "apply")
+	s.timePasses(t, "ssl-truststore")
+	s.change(t, configMapsGVR, "company-ca", "somebody", func(u *unstructured.Unstructured) {
+		u.Object["data"] = map[string]any{"ca.crt": newCA(t, "Company").certificate}
+	})
+	s.writesInPlace(t)
+	s.timePasses(t, "ssl-truststore")
 	s.must(t, 0, "apply")
 	s.must(t, 0, "revert", "--delete-secrets")
 
