@@ -21,7 +21,6 @@ func TestWroteRefusesOtherData(t *testing.T) {
 		"a value":    func(s *corev1.Secret) { s.Data["k"] = []byte("w") },
 		"a key more": func(s *corev1.Secret) { s.Data["l"] = nil },
 		"no data":    func(s *corev1.Secret) { s.Data = nil },
-		"mutable":    func(s *corev1.Secret) { s.Immutable = nil },
 	} {
 		other := answer.DeepCopy()
 		change(other)
