@@ -180,22 +180,21 @@ func (s *site) served(t *testing.T) []*x509.Certificate {
 // started, and since when Secrets are what they are.
 func (s *site) timePasses(t *testing.T, names ...string) {
 	t.Helper()
-	older := func(text string) string {
-		at, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return at.Add(-6 * time.Minute).UTC().Format(time.RFC3339)
-	}
 	for _, pod := range s.list(t, podsGVR) {
 		if text, ok, _ := unstructured.NestedString(pod.Object, "status", "startTime"); ok {
-			s.patchStatus(t, podsGVR, pod.GetName(), map[string]any{"startTime": older(text)})
+			s.patchStatus(t, podsGVR, pod.GetName(), map[string]any{"startTime": older(t, text)})
 		}
 	}
+	s.ageSecrets(t, names...)
+}
+
+// ageSecrets makes Secrets six minutes older, and what they are.
+func (s *site) ageSecrets(t *testing.T, names ...string) {
+	t.Helper()
 	for _, name := range names {
 		s.change(t, secretsGVR, name, "test", func(u *unstructured.Unstructured) {
 			annotations := u.GetAnnotations()
-			annotations["flowcert.io/created"] = older(annotations["flowcert.io/created"])
+			annotations["flowcert.io/created"] = older(t, annotations["flowcert.io/created"])
 			u.SetAnnotations(annotations)
 			fields := u.GetManagedFields()
 			for i, f := range fields {
@@ -204,6 +203,15 @@ func (s *site) timePasses(t *testing.T, names ...string) {
 			u.SetManagedFields(fields)
 		})
 	}
+}
+
+func older(t *testing.T, text string) string {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.Add(-6 * time.Minute).UTC().Format(time.RFC3339)
 }
 
 // ca is one of somebody's.
