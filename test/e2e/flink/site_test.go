@@ -33,7 +33,7 @@ type site struct {
 }
 
 // newSite copies the sample, puts what else there is beside it, by file name, and applies.
-// NAME in the configuration stands for the FlinkDeployment's name.
+// NAME in the configuration and in other manifests stands for the FlinkDeployment's name.
 func newSite(t testing.TB, config string, files map[string][]byte) site {
 	t.Helper()
 	sample, err := os.ReadFile(vendorSample)
@@ -49,6 +49,9 @@ func newSite(t testing.TB, config string, files map[string][]byte) site {
 	s.write(t, "flowcert.yaml", []byte("apiVersion: flowcert.io/v1alpha1\nkind: Config\nnamespace: "+namespace+"\n"+
 		strings.ReplaceAll(config, "NAME", s.name)))
 	for name, content := range files {
+		if filepath.Ext(name) == ".yaml" {
+			content = []byte(strings.ReplaceAll(string(content), "NAME", s.name))
+		}
 		s.write(t, name, content)
 	}
 	s.run(t, "apply")
