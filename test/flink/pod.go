@@ -48,9 +48,9 @@ func (p Pod) With(keysAndValues ...string) Pod {
 	return p
 }
 
-// DefaultOptions are what Flink's own configuration file gives every JVM: from JDK 17 on Flink's
+// defaultOptions are what Flink's own configuration file gives every JVM: from JDK 17 on Flink's
 // serializers do not work without.
-var DefaultOptions = strings.Join([]string{
+var defaultOptions = strings.Join([]string{
 	"--add-exports=java.base/sun.net.util=ALL-UNNAMED", "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
 	"--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.net=ALL-UNNAMED",
 	"--add-opens=java.base/java.io=ALL-UNNAMED", "--add-opens=java.base/java.nio=ALL-UNNAMED",
@@ -64,7 +64,7 @@ var DefaultOptions = strings.Join([]string{
 func (p Pod) jvmOptions(role string) string {
 	all, ok := p.Conf["env.java.opts.all"]
 	if !ok {
-		all = DefaultOptions
+		all = defaultOptions
 	}
 	var parts []string
 	for _, text := range []string{all, p.Conf["env.java.opts."+role], p.Options} {

@@ -3,6 +3,7 @@
 package flink
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/flowcert/flowcert/test/flink"
@@ -33,7 +34,7 @@ func TestNewestFlinkAndJDK(t *testing.T) {
 	for _, tm := range strict {
 		tm.Kill()
 	}
-	lenient := pod.With("env.java.opts.all", flink.DefaultOptions+" "+namesUnchecked)
+	lenient := pod.With("env.java.opts.taskmanager", strings.TrimSpace(pod.Conf["env.java.opts.taskmanager"]+" "+namesUnchecked))
 	tms := []*flink.TaskManager{c.AddTaskManager(t, lenient), c.AddTaskManager(t, lenient)}
 	client.AwaitTaskManagers(t, tms...)
 	job.AwaitProgress(t, 3)
