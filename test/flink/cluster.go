@@ -18,11 +18,11 @@ import (
 
 // Ports of every pod, Flink's defaults where it has one.
 const (
-	RESTPort  = "8081" // of the JobManager
-	RPCPort   = "6123" // of the JobManager
-	BlobPort  = "6124" // of the JobManager
-	DataPort  = "6121" // of a TaskManager
-	tmRPCPort = "6122"
+	RESTPort           = "8081" // of the JobManager
+	RPCPort            = "6123" // of the JobManager
+	BlobPort           = "6124" // of the JobManager
+	DataPort           = "6121" // of a TaskManager
+	TaskManagerRPCPort = "6122"
 )
 
 // patience is how long something may take. It is long because it only decides when a test that hangs is
@@ -72,7 +72,7 @@ func (c *Cluster) AddTaskManager(t testing.TB, p Pod) *TaskManager {
 	address := c.nextAddress()
 	tm := &TaskManager{ID: fmt.Sprintf("%s-taskmanager-1-%d", c.Name, c.pods-1), Address: address}
 	conf := c.decided(map[string]string{
-		"taskmanager.host": address, "taskmanager.bind-host": address, "taskmanager.rpc.port": tmRPCPort,
+		"taskmanager.host": address, "taskmanager.bind-host": address, "taskmanager.rpc.port": TaskManagerRPCPort,
 		"taskmanager.data.port": DataPort, "taskmanager.resource-id": tm.ID,
 	})
 	maps.Copy(conf, taskManagerMemory)
@@ -98,7 +98,7 @@ func (c *Cluster) decided(more map[string]string) map[string]string {
 		"io.tmp.dirs":                      "/opt/flink/tmp",
 		"execution.checkpointing.interval": "500 ms", "execution.checkpointing.dir": "file:///opt/flink/volume/flink-cp",
 		"restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.attempts": "1000", "restart-strategy.fixed-delay.delay": "1 s",
-		"pekko.retry-gate-closed-for": "1000",
+		"heartbeat.interval": "1 s", "heartbeat.timeout": "20 s",
 	}
 	maps.Copy(conf, more)
 	return conf
