@@ -13,10 +13,10 @@ GOVULNDB ?= https://vuln.go.dev
 export GOVULNDB
 
 .DEFAULT_GOAL := build
-.PHONY: help build programs image bundle tools test bench lint vulncheck fuzz clean
+.PHONY: help build programs image bundle tools test e2e bench lint vulncheck fuzz clean
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary bin/flowcert
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/flowcert ./cmd/flowcert
@@ -41,6 +41,10 @@ tools: ## find what the tests run besides Go; on Debian, as root, install what i
 test: tools ## run every test, with the software that users run
 	$(GO) test -count=1 -timeout 40m ./...
 
+e2e: tools ## run what flowcert makes on a real Flink and its operator, downloaded once
+	@test/e2etools.sh
+	$(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/...
+
 bench: ## time flowcert beside openssl and keytool, and on 20 and 200 instances (a few minutes)
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench/incluster -args -ca RSA:4096
@@ -48,8 +52,10 @@ bench: ## time flowcert beside openssl and keytool, and on 20 and 200 instances 
 
 lint: ## go vet, gofmt, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...
+	$(GO) vet -tags e2e ./test/...
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "gofmt -w is needed on:" $$files; exit 1; fi
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags e2e ./test/e2e/...
 	cd tools/release && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vulncheck
 

@@ -8,7 +8,8 @@ import (
 
 // flinkDefaultSuites and flinkDefaultProtocol are what Flink takes where
 // security.ssl.algorithms and security.ssl.protocol are absent (Flink
-// documentation, "SSL Setup").
+// documentation, "SSL Setup"). From 1.20.4 and 2.2.1 on its default suites are
+// those of livingSuites; a resource does not say which patch it runs.
 const (
 	flinkDefaultSuites   = "TLS_RSA_WITH_AES_128_CBC_SHA"
 	flinkDefaultProtocol = "TLSv1.2"
@@ -51,7 +52,7 @@ func CipherProblem(protocol, suites, key string) (problem, hint string) {
 	}
 	subject := "security.ssl.algorithms (" + suites + ") "
 	if suites == "" {
-		subject = "security.ssl.algorithms is not set, and Flink's default " + flinkDefaultSuites + " "
+		subject = "security.ssl.algorithms is not set, and " + flinkDefaultSuites + ", the default of Flink until 1.20.3 and 2.2.0, "
 	}
 	return subject + problem, "remove the key and run flowcert apply, which sets " + livingSuites(protocol)
 }
@@ -69,6 +70,18 @@ func protocolProblem(protocol string) string {
 		return fmt.Sprintf("%q is not a protocol that a current JDK enables", protocol)
 	}
 	return ""
+}
+
+// ManyProtocols says why a JobManager does not start with a
+// security.ssl.protocol that names several, and what to do; both empty if it
+// does. It is so with internal TLS only: Flink's RPC takes one protocol, its
+// other endpoints a list (FLINK-40727; seen with 1.20.5, 2.2.1 and 2.3.0).
+func ManyProtocols(protocol string) (problem, hint string) {
+	if len(splitSetting(protocol, flinkDefaultProtocol)) < 2 {
+		return "", ""
+	}
+	return fmt.Sprintf("security.ssl.protocol names several protocols (%s), and Flink's RPC takes one: the JobManager does not start", protocol),
+		"set TLSv1.2 or TLSv1.3, or remove the key"
 }
 
 // suiteProblem says why none of the suites can work with the protocol and a key

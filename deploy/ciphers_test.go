@@ -19,7 +19,7 @@ func TestCipherProblem(t *testing.T) {
 		{"", good + ",", "RSA", ""},
 		{"", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDSA", ""},
 
-		{"", "", "RSA", "is not set, and Flink's default TLS_RSA_WITH_AES_128_CBC_SHA has no cipher suite that a current JDK enables for TLSv1.2"},
+		{"", "", "RSA", "is not set, and TLS_RSA_WITH_AES_128_CBC_SHA, the default of Flink until 1.20.3 and 2.2.0, has no cipher suite that a current JDK enables for TLSv1.2"},
 		{"TLSv1.3", "", "RSA", "enables for TLSv1.3"},
 		{"TLSv1.3", good, "RSA", "security.ssl.algorithms (" + good + ") has no cipher suite that a current JDK enables for TLSv1.3 and an RSA key"},
 		{"", "TLS_AES_128_GCM_SHA256", "RSA", "enables for TLSv1.2"},
@@ -39,6 +39,15 @@ func TestCipherProblem(t *testing.T) {
 		}
 		if (problem == "") != (hint == "") {
 			t.Errorf("%q, %q: problem %q, hint %q", tt.protocol, tt.suites, problem, hint)
+		}
+	}
+}
+
+func TestManyProtocols(t *testing.T) {
+	for protocol, many := range map[string]bool{"": false, "TLSv1.2": false, "TLSv1.3": false, "TLSv1.2,TLSv1.3": true, "TLSv1.2,": false} {
+		problem, hint := ManyProtocols(protocol)
+		if (problem != "") != many || (hint != "") != many {
+			t.Errorf("%q: problem %q, hint %q", protocol, problem, hint)
 		}
 	}
 }

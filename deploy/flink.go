@@ -263,9 +263,36 @@ func (f flinkEditor) tlsNotices(t FlinkTLS) {
 			f.notice("%s pins one certificate: every renewal will fail until it is changed; remove it, the truststore decides", name)
 		}
 	}
+	if t.Internal {
+		f.internalNotices()
+	}
 	if t.Rest && f.conf.isTrue("security.ssl.rest.authentication-enabled") {
 		f.notice("security.ssl.rest.authentication-enabled shuts Event Processing out: it has no client certificate for Flink")
 	}
+}
+
+// namesUnchecked is the JVM option by which Flink 2.3.0 does between its own
+// processes what its documentation says and every other version does.
+const namesUnchecked = "-Dorg.apache.flink.shaded.netty4.io.netty.handler.ssl.defaultEndpointVerificationAlgorithm"
+
+// internalNotices reports by what Flink's own processes do not reach each other
+// although the certificates are in order.
+func (f flinkEditor) internalNotices() {
+	protocol, _ := f.conf.get("security.ssl.protocol")
+	if problem, hint := ManyProtocols(protocol); problem != "" && !Placeholder(protocol) && protocolProblem(protocol) == "" {
+		f.notice("%s; %s", problem, hint)
+	}
+	version, _ := yamledit.Get(f.resource.Object, yamledit.Path{yamledit.Key("spec"), yamledit.Key("flinkVersion")})
+	if text(version) != "v2_3" {
+		return
+	}
+	for _, name := range append(slices.Clone(sharedOptionKeys), "env.java.opts.taskmanager") {
+		if _, ok := jvmOption(f.conf, name, namesUnchecked); ok {
+			return
+		}
+	}
+	f.notice("Flink 2.3.0 verifies the names of TaskManagers, which call each other by IP address (FLINK-40727): with two of them no job runs; "+
+		"set %s=NONE in env.java.opts.taskmanager, or use another version", namesUnchecked)
 }
 
 // trustStore points both JVMs at the truststore and mounts it.

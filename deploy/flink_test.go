@@ -325,6 +325,7 @@ func TestFlinkNotices(t *testing.T) {
 		{"1.3 suites for 1.2", "security.ssl.algorithms: TLS_AES_128_GCM_SHA256\n", []string{
 			`spec.flinkConfiguration["security.ssl.algorithms"] has no cipher suite that a current JDK enables for TLSv1.2 and an RSA key…`}},
 		{"one lives", "security.ssl.algorithms: TLS_RSA_WITH_AES_128_CBC_SHA,TLS_DHE_RSA_WITH_AES_128_CBC_SHA\n", nil},
+		{"two protocols", "security.ssl.protocol: TLSv1.2,TLSv1.3\n", []string{"security.ssl.protocol names several protocols (TLSv1.2,TLSv1.3), and Flink's RPC takes one…"}},
 		{"dead protocol", "security.ssl.protocol: TLSv1.1\nsecurity.ssl.algorithms: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n", []string{`security.ssl.protocol: "TLSv1.1" is not a protocol…`}},
 	}
 	for _, tt := range tests {
@@ -344,6 +345,29 @@ func TestFlinkNotices(t *testing.T) {
 				t.Errorf("conflicts %v", result.Conflicts)
 			}
 		})
+	}
+}
+
+// TestFlink230: the one version that verifies names between TaskManagers, until the option takes it back.
+func TestFlink230(t *testing.T) {
+	const option = "-Dorg.apache.flink.shaded.netty4.io.netty.handler.ssl.defaultEndpointVerificationAlgorithm=NONE"
+	for _, tt := range []struct {
+		name, version, conf string
+		internal, noticed   bool
+	}{
+		{"2.3", "v2_3", "", true, true},
+		{"2.2", "v2_2", "", true, false},
+		{"REST alone", "v2_3", "", false, false},
+		{"with the option", "v2_3", "env.java.opts.taskmanager: -Xfoo " + option + "\n", true, false},
+		{"with the option for all", "v2_3", "env.java.opts.all: " + option + "\n", true, false},
+	} {
+		source := strings.Replace(configured(tt.conf), "spec:\n", "spec:\n  flinkVersion: "+tt.version+"\n", 1)
+		wiring := flinkTLS("v1", "jks")
+		wiring.Internal = tt.internal
+		notices := strings.Join(FlinkDeployment(resource(t, source), FlinkWiring{TLS: wiring}).Notices, "\n")
+		if strings.Contains(notices, "Flink 2.3.0 verifies") != tt.noticed {
+			t.Errorf("%s: %q", tt.name, notices)
+		}
 	}
 }
 

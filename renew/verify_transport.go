@@ -28,16 +28,28 @@ func (v *verifier) transport() {
 	}
 }
 
+// ciphers looks at protocols and cipher suites. Flink applies both between its
+// own processes, and to REST where that wants client certificates; otherwise REST
+// takes what the JVM takes (FLINK-39969; seen with 1.20.5, 2.2.1 and 2.3.0).
 func (v *verifier) ciphers(job *flinkJob, s flinkStores) {
 	v.Checked++
 	settings := deploy.FlinkCipherSettings(job.resource)
 	problem, hint := deploy.CipherProblem(settings.Protocol, settings.Suites, keyAlgorithm(s))
+	internal := s.channels.Internal.TLS
 	switch {
+	case problem == "" && internal:
+		if problem, hint = deploy.ManyProtocols(settings.Protocol); problem != "" {
+			v.finding(job.target, problem, hint)
+		}
 	case problem == "":
 	case settings.Unknown != "":
 		v.unknown(job.target, "whether a handshake finds a cipher suite: "+settings.Unknown, "try it, or leave the choice to the JDK's own settings")
+	case internal:
+		v.finding(job.target, "every TLS handshake between Flink's pods fails: "+problem, hint)
+	case s.channels.Rest.ClientAuth:
+		v.finding(job.target, "every TLS handshake of Flink's REST endpoint fails: "+problem, hint)
 	default:
-		v.finding(job.target, "every TLS handshake of Flink fails: "+problem, hint)
+		v.unknown(job.target, "whether Flink's REST endpoint will go on with the JVM's own cipher suites, as Flink 1.20 to 2.3 do: "+problem, hint)
 	}
 }
 

@@ -1,8 +1,10 @@
 package tools
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,26 +19,42 @@ import (
 // intermediate. It returns the URL of nginx, where a failed verification is status 502.
 func StartNginx(t testing.TB, upstream, caFile, sslName string, depth int) string {
 	t.Helper()
+	return "http://" + startNginx(t, "http", func(prefix, address string) string {
+		return nginxConf(prefix, address, upstream, caFile, sslName, depth)
+	})
+}
+
+// StartIngress runs an nginx as StartNginx does, with the default depth, that itself serves TLS with a certificate
+// and a key, both PEM files. It returns its port on 127.0.0.1.
+func StartIngress(t testing.TB, upstream, caFile, sslName, certFile, keyFile string) string {
+	t.Helper()
+	address := startNginx(t, "https", func(prefix, address string) string {
+		listen := fmt.Sprintf("%s ssl; ssl_certificate %q; ssl_certificate_key %q", address, certFile, keyFile)
+		return nginxConf(prefix, listen, upstream, caFile, sslName, 0)
+	})
+	_, port, _ := net.SplitHostPort(address) // we made the address
+	return port
+}
+
+// startNginx runs one on a free port and returns its address. conf is its configuration.
+func startNginx(t testing.TB, scheme string, conf func(prefix, address string) string) string {
+	t.Helper()
 	path := Nginx(t)
-	roots, err := filepath.Abs(caFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	_, address := onFreePort(t, func(address string) (*process, func() bool) {
 		prefix := t.TempDir()
-		conf := nginxConf(prefix, address, upstream, roots, sslName, depth)
+		conf := conf(prefix, address)
 		if err := os.WriteFile(filepath.Join(prefix, "nginx.conf"), []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		server := startProcess(t, exec.Command(path, "-p", prefix, "-e", "stderr", "-c", "nginx.conf"), syscall.SIGTERM)
-		return server, func() bool { return body("http://"+address+"/prefix") == prefix }
+		return server, func() bool { return body(scheme+"://"+address+"/prefix") == prefix }
 	})
-	return "http://" + address
+	return address
 }
 
 // nginxConf returns the configuration. /prefix answers with the server's own folder, which tells it
 // from anybody else's server on the port.
-func nginxConf(prefix, address, upstream, roots, sslName string, depth int) string {
+func nginxConf(prefix, listen, upstream, roots, sslName string, depth int) string {
 	user, verifyDepth := "", ""
 	if os.Geteuid() == 0 {
 		user = "user root;" // its workers need not be kept from anything here
@@ -70,12 +88,14 @@ http {
     }
   }
 }
-`, user, address, prefix, upstream, verifyDepth, roots, sslName)
+`, user, listen, prefix, upstream, verifyDepth, roots, sslName)
 }
 
 // body returns the body of a page, "" if there is none.
 func body(url string) string {
-	response, err := http.Get(url)
+	// Who it is shows in what it answers.
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	response, err := client.Get(url)
 	if err != nil {
 		return ""
 	}

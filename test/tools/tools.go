@@ -29,6 +29,13 @@ func Require(t testing.TB, name string) string {
 	case "initdb", "postgres", "pg_ctl":
 		return filepath.Join(PostgreSQLBin(t), name)
 	}
+	return RequireWith(t, name, remedy)
+}
+
+// RequireWith returns the path of a program that `make tools` does not install, and fails the test with what does if
+// there is none.
+func RequireWith(t testing.TB, name, remedy string) string {
+	t.Helper()
 	path, err := lookPath(name)
 	if err != nil {
 		t.Fatalf("%s is missing: %s", name, remedy)
@@ -102,4 +109,14 @@ func cacheDir() (string, error) {
 		base = filepath.Join(home, ".cache")
 	}
 	return filepath.Join(base, "flowcert-test"), nil
+}
+
+// Cache returns the folder of what is downloaded, built or compiled for tests.
+func Cache(t testing.TB) string {
+	t.Helper()
+	dir, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
