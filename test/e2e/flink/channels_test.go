@@ -64,14 +64,21 @@ func closedToStrangers(t *testing.T, c *flink.Cluster, p flink.Pod, tms ...*flin
 	for what, address := range addresses {
 		if err := knock(address, own); err != nil {
 			t.Errorf("%s refuses its own: %v", what, err)
+			continue // what it refuses else says nothing
 		}
-		if err := knock(address); err == nil {
-			t.Errorf("%s accepts a client without a certificate", what)
+		if err := knock(address); !refusal(err) {
+			t.Errorf("%s does not refuse a client without a certificate: %v", what, err)
 		}
-		if err := knock(address, stranger); err == nil {
-			t.Errorf("%s accepts a stranger", what)
+		if err := knock(address, stranger); !refusal(err) {
+			t.Errorf("%s does not refuse a stranger: %v", what, err)
 		}
 	}
+}
+
+// refusal is any failure but that nothing was said: servers differ in whether an alert is read before the end.
+func refusal(err error) bool {
+	var network net.Error
+	return err != nil && !(errors.As(err, &network) && network.Timeout())
 }
 
 // knock shows a certificate, and is nil if the server took it: with TLS 1.2 the handshake does not end before.
@@ -86,7 +93,7 @@ func knock(address string, certificates ...tls.Certificate) error {
 			return &certificates[0], nil
 		},
 	}
-	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", address, config)
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", address, config)
 	if err == nil {
 		conn.Close()
 	}
