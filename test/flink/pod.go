@@ -114,7 +114,7 @@ func (p Pod) run(t testing.TB, d Distribution, role, mainClass, hosts, volume st
 		classPath = append(classPath, "/opt/flink/lib/"+jar)
 	}
 	classPath = append(classPath, tools.PgJDBC(t))
-	line := slices.Concat(unshare(t), []string{"sh", "-s", "--", stage.path("root")}, opened(mounts), []string{"--"})
+	line := slices.Concat(Unshare(t), []string{"sh", "-s", "--", stage.path("root")}, opened(mounts), []string{"--"})
 	if err := os.Mkdir(stage.path("root"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +132,9 @@ func (p Pod) run(t testing.TB, d Distribution, role, mainClass, hosts, volume st
 	return tools.Start(t, cmd, os.Kill)
 }
 
-// unshare is the command that gives a program mounts of its own. Root may; others may where the system lets
+// Unshare is the command that gives a program mounts of its own. Root may; others may where the system lets
 // them have a user namespace.
-func unshare(t testing.TB) []string {
+func Unshare(t testing.TB) []string {
 	t.Helper()
 	line := []string{tools.Require(t, "unshare"), "--mount"}
 	if os.Geteuid() != 0 {

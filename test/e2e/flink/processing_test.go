@@ -213,7 +213,8 @@ var backendSource []byte
 // backend is a stand-in that runs, and the addresses at which it serves.
 type backend struct{ server, ui string }
 
-// inPod runs a command with folders of its own: FOLDER of the pod, and HOSTS as /etc/hosts.
+// inPod runs a command with a folder mounted where the backend's container has it, and another /etc/hosts: its
+// arguments are the place, the folder, the file, and the command.
 const inPod = `set -eu
 mount -t tmpfs pod /opt
 mkdir -p "$1"
@@ -242,9 +243,10 @@ func (s site) startBackend(t testing.TB, ep instance, cluster *flink.Cluster, po
 		"hosts": fmt.Appendf(nil, "127.0.0.1 localhost %s\n%s %s\n", databaseHost, cluster.Address, flinkHost),
 	})
 	url := fmt.Sprintf("jdbc:postgresql://%s:%s/postgres?user=postgres&sslmode=verify-full&sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory", databaseHost, postgres.Port())
-	cmd := exec.CommandContext(context.Background(), tools.Require(t, "unshare"), "--mount", "sh", "-c", inPod, "pod", certs, filepath.Join(dir, "certs"), filepath.Join(dir, "hosts"),
+	line := append(flink.Unshare(t), "sh", "-c", inPod, "pod", certs, filepath.Join(dir, "certs"), filepath.Join(dir, "hosts"),
 		tools.JDKs(t)[0].Java(), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-classpath", tools.PgJDBC(t), filepath.Join(dir, "Backend.java"),
 		filepath.Join(dir, "server"), filepath.Join(dir, "ui"), ep.endpoint, filepath.Join(dir, "flink.jks"), ep.flinkKey, url)
+	cmd := exec.CommandContext(context.Background(), line[0], line[1:]...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "JAVA_TOOL_OPTIONS=" + ep.options}
 	jvm := tools.Start(t, cmd, os.Kill)
 	var b backend
