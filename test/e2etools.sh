@@ -1,18 +1,25 @@
 #!/bin/sh
 # e2etools.sh finds or installs what only `make e2e` needs, beside what tools.sh does, and prints one line for
 # each. Everything goes under ${XDG_CACHE_HOME:-$HOME/.cache}/flowcert-test, and nothing into the checkout; only
-# pip, where there is none, comes from apt-get. Run it as often as you like.
+# pip and Maven, where there are none, come from apt-get. Run it as often as you like.
 set -eu
 
 cache=${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME}/.cache}/flowcert-test
 cd "$(dirname "$0")"
 
-if ! python3 -m pip --version >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ]; then
+packages=
+python3 -m pip --version >/dev/null 2>&1 || packages="$packages python3-pip"
+command -v mvn >/dev/null 2>&1 || packages="$packages maven"
+if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ]; then
+	# shellcheck disable=SC2086 # package names are words
 	DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends --no-remove \
-		python3-pip </dev/null >&2
+		$packages </dev/null >&2
 fi
 
 folders=$(flink/install.sh "$cache")
 for folder in $folders; do
 	printf '%-12s %s\n' flink "$folder"
 done
+
+folder=$(operator/build.sh "$cache")
+printf '%-12s %s\n' operator "$folder"

@@ -56,12 +56,13 @@ const workers = 4
 
 // A Double plays the operators and the kubelet in some namespaces.
 type Double struct {
-	t       testing.TB
-	dynamic dynamic.Interface
-	apps    *appsv1client.AppsV1Client
-	core    *corev1client.CoreV1Client
-	queue   workqueue.TypedRateLimitingInterface[key]
-	stores  map[string]map[string]cache.Store // by namespace and kind
+	t         testing.TB
+	operators bool // are played
+	dynamic   dynamic.Interface
+	apps      *appsv1client.AppsV1Client
+	core      *corev1client.CoreV1Client
+	queue     workqueue.TypedRateLimitingInterface[key]
+	stores    map[string]map[string]cache.Store // by namespace and kind
 
 	mu      sync.Mutex
 	wishes  wishes
@@ -78,9 +79,21 @@ func (k key) String() string { return k.kind + " " + k.namespace + "/" + k.name 
 // Start plays in the namespaces until the test ends.
 func Start(t testing.TB, c *cluster.Cluster, namespaces ...string) *Double {
 	t.Helper()
+	return start(t, c, true, namespaces)
+}
+
+// StartWithoutOperators plays the controllers and the kubelet alone: the operators are real ones. A FlinkDeployment's JobManager
+// comes up, because its Deployment has a pod; nobody makes TaskManagers.
+func StartWithoutOperators(t testing.TB, c *cluster.Cluster, namespaces ...string) *Double {
+	t.Helper()
+	return start(t, c, false, namespaces)
+}
+
+func start(t testing.TB, c *cluster.Cluster, operators bool, namespaces []string) *Double {
+	t.Helper()
 	config := rest.CopyConfig(c.Config)
 	config.UserAgent = UserAgent
-	d := &Double{t: t, stores: map[string]map[string]cache.Store{}, waiting: map[key]bool{}, wishes: newWishes(), memory: newMemory()}
+	d := &Double{t: t, operators: operators, stores: map[string]map[string]cache.Store{}, waiting: map[key]bool{}, wishes: newWishes(), memory: newMemory()}
 	var err error
 	if d.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		t.Fatal(err)
@@ -241,6 +254,9 @@ func (d *Double) reconcile(ctx context.Context, k key) error {
 	}
 	if collected, err := d.collect(ctx, u); collected || err != nil {
 		return err
+	}
+	if !d.operators && (k.kind == "FlinkDeployment" || k.kind == "EventProcessing") {
+		return nil
 	}
 	switch k.kind {
 	case "FlinkDeployment":
