@@ -49,7 +49,12 @@ var resources = map[string]schema.GroupVersionResource{
 	"StatefulSet":     {Group: "apps", Version: "v1", Resource: "statefulsets"},
 	"Pod":             {Version: "v1", Resource: "pods"},
 	"Secret":          {Version: "v1", Resource: "secrets"},
+	"Service":         {Version: "v1", Resource: "services"},
+	"ConfigMap":       {Version: "v1", Resource: "configmaps"},
 }
+
+// onlyOfRealOperators are kinds that the real operators make and the double's do not: they are collected when their owner goes.
+var onlyOfRealOperators = map[string]bool{"Service": true, "ConfigMap": true}
 
 // workers is how many objects are worked on at a time.
 const workers = 4
@@ -133,6 +138,9 @@ func (d *Double) watch(ctx context.Context, running *sync.WaitGroup, namespace s
 	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(d.dynamic, 0, namespace, nil)
 	d.stores[namespace] = map[string]cache.Store{}
 	for kind, resource := range resources {
+		if d.operators && onlyOfRealOperators[kind] {
+			continue
+		}
 		informer := factory.ForResource(resource).Informer()
 		d.stores[namespace][kind] = informer.GetStore()
 		if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -271,6 +279,8 @@ func (d *Double) reconcile(ctx context.Context, k key) error {
 		return d.statefulSet(ctx, u)
 	case "Pod":
 		return d.kubelet(ctx, u)
+	case "Service", "ConfigMap":
+		return nil
 	}
 	return fmt.Errorf("nobody plays the part of %s", k.kind)
 }

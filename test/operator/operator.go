@@ -94,6 +94,8 @@ rootLogger.appenderRef.console.ref = Console
 appender.console.name = Console
 appender.console.type = CONSOLE
 appender.console.layout.type = PatternLayout
+logger.quiet.name = org.apache.flink.configuration.GlobalConfiguration
+logger.quiet.level = WARN
 appender.console.layout.pattern = %d{ABSOLUTE} %p %c{1} %X{resource.namespace}/%X{resource.name}: %m%n%throwable{8}
 `
 
