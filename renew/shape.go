@@ -25,8 +25,10 @@ type shape struct {
 	// passwordFrom is the Secret of a onePassword that is still to be made.
 	passwordFrom *Version
 	// keyPassword and trustPassword are those of earlier versions, kept because
-	// they stand in custom resources; empty: to be generated.
+	// they stand in custom resources, or the operator's; empty: to be generated.
 	keyPassword, trustPassword string
+	// trustFrom is the Secret of a trustPassword that is still to be made.
+	trustFrom *Version
 }
 
 // open reads a leaf from a Secret of this shape, whatever format its stores
@@ -72,7 +74,9 @@ func (p *planner) withPasswords(w leafWant) shape {
 	}
 	for _, secret := range p.inOrder(w) {
 		s.keyPassword = cmp.Or(s.keyPassword, usable(secret, secrets.Password))
-		s.trustPassword = cmp.Or(s.trustPassword, usable(secret, secrets.TrustPassword))
+		if s.trustFrom == nil {
+			s.trustPassword = cmp.Or(s.trustPassword, usable(secret, secrets.TrustPassword))
+		}
 	}
 	return s
 }
