@@ -179,7 +179,7 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity) error {
 	}
 	formats := a.Shape.also
 	if a.Shape.format != "" {
-		formats = []truststore.Format{a.Shape.format}
+		formats = append([]truststore.Format{a.Shape.format}, formats...)
 	}
 	switch {
 	case len(formats) == 0:

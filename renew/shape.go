@@ -14,7 +14,7 @@ import (
 type shape struct {
 	data   deploy.DataKeys   // PEM
 	format truststore.Format // stores; empty: PEM
-	// also are the formats of stores beside the PEM files.
+	// also are the formats of stores beside the PEM files, or beside those of format.
 	also []truststore.Format
 	// ingress says that an nginx ingress reads the Secret too: it looks for
 	// what it trusts under ca.crt, whatever the resource calls that key.

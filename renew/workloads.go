@@ -102,10 +102,21 @@ func (p *planner) findOperatorStores() {
 	if _, ok := p.passwordIn(ref); !ok && p.takenOperatorStores(ns) {
 		return
 	}
-	s := shape{format: truststore.JKS}
+	s := shape{format: truststore.JKS, also: p.operatorFormats()}
 	if p.sharedStorePassword(operatorTarget(ns), ref, &s) {
 		p.operatorStores = &s
 	}
+}
+
+// operatorFormats are those beside JKS, which the operator itself reads: the Flink client in
+// it opens a file by the name that stands in the resource, see flinkShape.
+func (p *planner) operatorFormats() []truststore.Format {
+	for _, job := range p.sortedFlinks() {
+		if job.config.TLS.Rest && job.config.TLS.Format == truststore.PKCS12 {
+			return []truststore.Format{truststore.PKCS12}
+		}
+	}
+	return nil
 }
 
 // flinkShape is that of a FlinkDeployment's stores. Their truststore has the password of the

@@ -150,14 +150,7 @@ func (j *jobManagers) configuration(ctx context.Context, cluster string) map[str
 		return nil
 	}
 	text, _, _ := unstructured.NestedString(u.Object, "data", "flink-conf.yaml")
-	conf := map[string]string{}
-	for line := range strings.Lines(text) {
-		key, value, ok := strings.Cut(strings.TrimSpace(line), ": ")
-		if ok {
-			conf[key] = value
-		}
-	}
-	return conf
+	return parseConf(text)
 }
 
 // keyStoreOf opens the key store that the configuration names, among the files of the Secrets that the pod loaded.
@@ -181,9 +174,6 @@ func keyStoreOf(pod double.Pod, conf map[string]string) (tls.Certificate, error)
 	return tls.Certificate{}, fmt.Errorf("the pod has no %s", file)
 }
 
-// jobID is that of every application's job.
-const jobID = "000000000000000000000000000000aa"
-
 // handler answers as Flink's documentation of its REST API has it.
 func (j *jobManagers) handler(cluster string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -206,6 +196,7 @@ func (j *jobManagers) handler(cluster string) http.Handler {
 			j.stopped[e.pod] = true
 		}
 		j.mutex.Unlock()
+		job := e.conf["$internal.pipeline.job-id"]
 		w.Header().Set("Content-Type", "application/json")
 		switch at := strings.TrimPrefix(r.URL.Path, "/v1"); {
 		case at == "/config":
@@ -214,20 +205,27 @@ func (j *jobManagers) handler(cluster string) http.Handler {
 			io.WriteString(w, `{"taskmanagers":[]}`)
 		case at == "/jobs/overview" && e.conf["execution.target"] == "kubernetes-application":
 			fmt.Fprintf(w, `{"jobs":[{"jid":%q,"name":"job","state":%q,"start-time":1700000000000,"end-time":-1,"duration":1,"last-modification":1700000000000,`+
-				`"tasks":{"total":1,"created":0,"scheduled":0,"deploying":0,"running":1,"finished":0,"canceling":0,"canceled":0,"failed":0,"reconciling":0,"initializing":0}}]}`, jobID, state)
+				`"tasks":{"total":1,"created":0,"scheduled":0,"deploying":0,"running":1,"finished":0,"canceling":0,"canceled":0,"failed":0,"reconciling":0,"initializing":0}}]}`, job, state)
 		case at == "/jobs/overview":
 			io.WriteString(w, `{"jobs":[]}`)
-		case at == "/jobs/"+jobID+"/stop":
+		case at == "/jobs/"+job+"/stop":
 			w.WriteHeader(http.StatusAccepted)
 			io.WriteString(w, `{"request-id":"000000000000000000000000000000bb"}`)
-		case strings.HasPrefix(at, "/jobs/"+jobID+"/savepoints/"):
+		case strings.HasPrefix(at, "/jobs/"+job+"/savepoints/"):
 			fmt.Fprintf(w, `{"status":{"id":"COMPLETED"},"operation":{"location":"file:///flink/savepoints/of-%s"}}`, e.pod)
-		case at == "/jobs/"+jobID+"/checkpoints":
+		case at == "/jobs/"+job+"/checkpoints":
 			io.WriteString(w, `{}`)
 		default:
 			http.NotFound(w, r)
 		}
 	})
+}
+
+// seen is what was recorded since it was taken.
+func (j *jobManagers) seen() (calls []call, refused []string) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	return slices.Clone(j.calls), slices.Clone(j.refused)
 }
 
 // taken returns what was recorded so far, and forgets it.
