@@ -59,6 +59,11 @@ func TestRollouts(t *testing.T) {
 			before[name].differsAsMeant(t, wired[name])
 		})
 	}
+	var resources []*unstructured.Unstructured
+	for _, name := range clusters {
+		resources = append(resources, r.get(t, flinkGVR, r.namespace, name))
+	}
+	accepted(t, resources...)
 	if got := wired["application"].conf["execution.savepoint.path"]; got != "file:///flink/savepoints/of-"+before["application"].pod {
 		t.Errorf("the application goes on from %q", got)
 	}
