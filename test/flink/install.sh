@@ -36,7 +36,7 @@ unpack() {
 		--no-deps --no-binary :all: --require-hashes --dest "$new" -r "$new/requirements.txt" </dev/null >&2
 	mkdir "$new/flink"
 	tar -xzf "$new/apache_flink_libraries-$1.tar.gz" -C "$new/flink" --strip-components=2 --no-same-owner --wildcards \
-		'*/deps/bin/*' '*/deps/lib/flink-dist-*' '*/deps/lib/flink-connector-files-*' '*/deps/lib/log4j-*'
+		'*/deps/lib/flink-dist-*' '*/deps/lib/flink-connector-files-*' '*/deps/lib/log4j-*'
 	# The name appears only with everything in it; another may have been quicker.
 	[ -d "$3" ] || mv "$new/flink" "$3"
 	rm -rf "$new"

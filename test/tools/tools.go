@@ -103,3 +103,13 @@ func cacheDir() (string, error) {
 	}
 	return filepath.Join(base, "flowcert-test"), nil
 }
+
+// Cache returns the folder of what is downloaded, built or compiled for tests.
+func Cache(t testing.TB) string {
+	t.Helper()
+	dir, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
