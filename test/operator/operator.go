@@ -72,7 +72,7 @@ func Start(t testing.TB, options Options) (*Operator, error) {
 			"-Dsun.net.inetaddr.ttl=0", "-Dsun.net.inetaddr.negative.ttl=0",
 			"-Dlog4j.configurationFile=" + filepath.Join(dir, "conf", "log4j.properties")},
 		"org.apache.flink.kubernetes.operator.FlinkOperator")
-	o.cmd = inMountNamespace(jvm, o.Stores())
+	o.cmd = inMountNamespace(t, jvm, o.Stores())
 	o.cmd.Env = append(o.cmd.Env, "KUBECONFIG="+options.KubeConfig, "OPERATOR_NAMESPACE="+options.Namespace,
 		"OPERATOR_NAME=flink-kubernetes-operator", "FLINK_CONF_DIR="+filepath.Join(dir, "conf"),
 		"FLINK_PLUGINS_DIR="+filepath.Join(dir, "plugins"), "HOME="+dir)
@@ -119,14 +119,15 @@ func (o *Operator) prepare(options Options) error {
 }
 
 // inMountNamespace has a command find the folder at MountPath, and nothing else under /opt.
-func inMountNamespace(cmd *exec.Cmd, stores string) *exec.Cmd {
+func inMountNamespace(t testing.TB, cmd *exec.Cmd, stores string) *exec.Cmd {
+	t.Helper()
 	const script = `mount -t tmpfs none /opt && mkdir -p "$0" && mount --bind "$1" "$0" && shift && exec "$@"`
-	args := []string{"unshare", "--mount"}
+	args := []string{tools.Require(t, "unshare"), "--mount"}
 	if os.Getuid() != 0 {
 		args = append(args, "--map-root-user")
 	}
 	args = append(args, "sh", "-c", script, MountPath, stores)
-	cmd.Path, cmd.Args = "/usr/bin/unshare", append(args, cmd.Args...)
+	cmd.Path, cmd.Args = args[0], append(args, cmd.Args...)
 	return cmd
 }
 

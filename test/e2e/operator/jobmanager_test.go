@@ -37,6 +37,7 @@ type jobManagers struct {
 	refused []string             // handshakes, by the words of the TLS library
 	stopped map[string]bool      // jobs, by the pod that ran them
 	serving map[string]*endpoint // by pod
+	passed  map[string]string    // addresses to which connections are passed on, by cluster
 }
 
 // A call is a request of the operator's.
@@ -54,7 +55,7 @@ type endpoint struct {
 }
 
 func playJobManagers(s *site, pods *double.Double) *jobManagers {
-	return &jobManagers{site: s, pods: pods, stopped: map[string]bool{}, serving: map[string]*endpoint{}}
+	return &jobManagers{site: s, pods: pods, stopped: map[string]bool{}, serving: map[string]*endpoint{}, passed: map[string]string{}}
 }
 
 // listen plays a cluster's and returns the port.
@@ -68,16 +69,30 @@ func (j *jobManagers) listen(t *testing.T, o *operator.Operator, cluster string)
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: j.handler(cluster), ErrorLog: log.New(refusals{j, cluster}, "", 0)}
-	go server.Serve(restListener{listener, func() *endpoint { return j.endpoint(cluster) }})
+	go server.Serve(restListener{listener, j, cluster})
 	t.Cleanup(func() { _ = server.Close() })
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	return port
 }
 
+// passOn has a real JobManager at the address answer for a cluster: every byte of its connections is passed on.
+func (j *jobManagers) passOn(cluster, address string) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	j.passed[cluster] = address
+}
+
+func (j *jobManagers) passedTo(cluster string) string {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	return j.passed[cluster]
+}
+
 // restListener answers for the pod that runs when a connection comes.
 type restListener struct {
 	net.Listener
-	serves func() *endpoint
+	*jobManagers
+	cluster string
 }
 
 func (l restListener) Accept() (net.Conn, error) {
@@ -86,7 +101,11 @@ func (l restListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch e := l.serves(); {
+		if address := l.passedTo(l.cluster); address != "" {
+			go pass(conn, address)
+			continue
+		}
+		switch e := l.endpoint(l.cluster); {
 		case e == nil:
 			_ = conn.Close()
 		case e.tls == nil:
@@ -95,6 +114,24 @@ func (l restListener) Accept() (net.Conn, error) {
 			return tls.Server(conn, e.tls), nil
 		}
 	}
+}
+
+// pass joins a connection with one to the address, until one of them ends.
+func pass(conn net.Conn, address string) {
+	defer conn.Close()
+	to, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	ended := make(chan error, 2)
+	for _, way := range [][2]net.Conn{{to, conn}, {conn, to}} {
+		go func() {
+			_, err := io.Copy(way[0], way[1])
+			ended <- err
+		}()
+	}
+	<-ended
 }
 
 // refusals takes what the HTTP server logs.

@@ -3,6 +3,7 @@
 package operator
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -45,6 +46,7 @@ func TestRollouts(t *testing.T) {
 		manifest := strings.ReplaceAll(testdata(t, name+".yaml"), "PORT", r.jobs.listen(t, o, name))
 		r.Apply(t, r.namespace, r.expand(manifest))
 	}
+	t.Cleanup(func() { r.removeClusters(t) })
 	before := r.settled(t)
 	for _, name := range clusters {
 		r.called(t, name, false)
@@ -113,6 +115,15 @@ func TestRollouts(t *testing.T) {
 		samePods(t, "TaskManager of "+name+" when wired", made[0], withoutOurs(t, made[1], wired[name].wired))
 		samePods(t, "TaskManager of "+name+" after another root", made[0], withoutOurs(t, made[2], rolled[name].wired))
 		samePods(t, "TaskManager of "+name+" after a revert", made[0], made[3])
+	}
+}
+
+// removeClusters leaves the operator nothing to do that another test's endpoints might be asked for.
+func (s *site) removeClusters(t *testing.T) {
+	all := s.Dynamic.Resource(flinkGVR).Namespace(s.namespace)
+	ctx := context.WithoutCancel(t.Context())
+	if err := all.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Error(err)
 	}
 }
 
