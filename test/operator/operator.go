@@ -96,7 +96,7 @@ appender.console.type = CONSOLE
 appender.console.layout.type = PatternLayout
 logger.quiet.name = org.apache.flink.configuration.GlobalConfiguration
 logger.quiet.level = WARN
-appender.console.layout.pattern = %d{ABSOLUTE} %p %c{1} %X{resource.namespace}/%X{resource.name}: %m%n%throwable{8}
+appender.console.layout.pattern = %d{ABSOLUTE} %p %c{1} %X{resource.namespace}/%X{resource.name}: %m%n%rThrowable{6}
 `
 
 // prepare fills the operator's folder.

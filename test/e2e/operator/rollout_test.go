@@ -95,7 +95,13 @@ func TestRollouts(t *testing.T) {
 		r.called(t, name, true)
 	}
 
+	r.passwordsShown(t, wired["session"].conf["security.ssl.keystore-password"])
+	r.foreignPassword(t)
 	r.foreignTrust(t)
+	r.mountStores(t)
+	for _, name := range clusters {
+		r.called(t, name, true)
+	}
 
 	r.flowcert(t, "0", "revert")
 	r.restarted(t, rolled, r.settled(t), clusters...)
@@ -135,8 +141,8 @@ func (r *rollouts) mountStores(t *testing.T) {
 	}
 }
 
-// foreignTrust gives the operator a truststore of another CA, and sees it refuse what the clusters serve.
-func (r *rollouts) foreignTrust(t *testing.T) {
+// otherStores is a flink-operator-cert of another CA, with this password or, if that is empty, one of its own.
+func (r *rollouts) otherStores(t *testing.T, password string) map[string][]byte {
 	t.Helper()
 	other := newSite(t, r.site.operator)
 	other.write(t, "flowcert.yaml", `
@@ -148,11 +154,19 @@ defaults: {key: {algorithm: RSA, size: 2048}}
 flinkOperator: {namespace: NAMESPACE}
 flinkDeployments: [{name: session}, {name: pkcs12, tls: {format: PKCS12}}]
 `)
-	// The same password, so that the CA alone is another.
-	other.Apply(t, other.namespace, other.expand("{apiVersion: v1, kind: Secret, metadata: {name: operator-certificate-password}, stringData: {password: "+
-		string(r.secret(t, r.site.operator, "operator-certificate-password")["password"])+"}}"))
+	if password != "" {
+		other.Apply(t, other.namespace, other.expand("{apiVersion: v1, kind: Secret, metadata: {name: operator-certificate-password}, stringData: {password: "+password+"}}"))
+	}
 	other.flowcert(t, "3", "apply")
-	if err := r.operator.Mount(other.secret(t, other.namespace, "flink-operator-cert")); err != nil {
+	return other.secret(t, other.namespace, "flink-operator-cert")
+}
+
+// foreignTrust gives the operator a truststore of another CA, and sees it refuse what the clusters serve.
+func (r *rollouts) foreignTrust(t *testing.T) {
+	t.Helper()
+	// The same password, so that the CA alone is another.
+	password := r.secret(t, r.site.operator, "operator-certificate-password")["password"]
+	if err := r.operator.Mount(r.otherStores(t, string(password))); err != nil {
 		t.Fatal(err)
 	}
 	r.jobs.taken()
@@ -170,10 +184,34 @@ flinkDeployments: [{name: session}, {name: pkcs12, tls: {format: PKCS12}}]
 	if calls, _ := r.jobs.taken(); len(calls) > 0 {
 		t.Errorf("the operator trusts another CA, and calls: %v", calls)
 	}
-	r.mountStores(t)
-	for _, name := range clusters {
-		r.called(t, name, true)
+}
+
+// foreignPassword gives the operator a truststore that does not open with the password that stands in the resources: it does not even dial.
+func (r *rollouts) foreignPassword(t *testing.T) {
+	t.Helper()
+	if err := r.operator.Mount(r.otherStores(t, "")); err != nil {
+		t.Fatal(err)
 	}
+	from := len(r.operator.Log())
+	wait(t, "the operator to fail on the password", func() (bool, string) {
+		log := r.operator.Log()[from:]
+		return strings.Contains(log, "Password verification failed") && strings.Contains(log, "SSLUtils.getTrustManagerFactory"), ""
+	})
+}
+
+// passwordsShown makes sure of what the operator does with passwords in flinkConfiguration: it prints them in Events.
+func (r *rollouts) passwordsShown(t *testing.T, password string) {
+	t.Helper()
+	wait(t, "an Event that shows a password", func() (bool, string) {
+		events, err := r.Dynamic.Resource(eventGVR).Namespace(r.namespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return slices.ContainsFunc(events.Items, func(u unstructured.Unstructured) bool {
+			message, _, _ := unstructured.NestedString(u.Object, "message")
+			return u.Object["reason"] == "SpecChanged" && strings.Contains(message, password)
+		}), ""
+	})
 }
 
 // called waits until the operator has called a cluster's REST endpoint from now on, over TLS or without.

@@ -29,6 +29,7 @@ const patience = 2 * time.Minute
 var (
 	secretsGVR    = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	configMapGVR  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	eventGVR      = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 	podGVR        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	deploymentGVR = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	flinkGVR      = schema.GroupVersionResource{Group: "flink.apache.org", Version: "v1beta1", Resource: "flinkdeployments"}
