@@ -44,6 +44,7 @@ test: tools ## run every test, with the software that users run
 e2e: tools ## run what flowcert makes on a real Flink and its operator, downloaded once
 	@test/e2etools.sh
 	$(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/...
+	$(GO) test -tags e2e -count=1 -run '^TestOperator' ./deploy
 
 bench: ## time flowcert beside openssl and keytool, and on 20 and 200 instances (a few minutes)
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./test/bench
@@ -52,10 +53,10 @@ bench: ## time flowcert beside openssl and keytool, and on 20 and 200 instances 
 
 lint: ## go vet, gofmt, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...
-	$(GO) vet -tags e2e ./test/...
+	$(GO) vet -tags e2e ./test/... ./deploy
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "gofmt -w is needed on:" $$files; exit 1; fi
 	$(GO) run $(STATICCHECK) ./...
-	$(GO) run $(STATICCHECK) -tags e2e ./test/e2e/...
+	$(GO) run $(STATICCHECK) -tags e2e ./test/e2e/... ./deploy
 	cd tools/release && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vulncheck
 

@@ -9,7 +9,7 @@ var flinkRoles = []string{"jobManager", "taskManager"}
 // merged is the pod template that the Flink operator makes for one role of the
 // shared one and the role's own; nil if there is neither. It follows
 // FlinkUtils.mergePodTemplates of the Apache Flink Kubernetes operator (main at
-// 6e9caeb4, July 2026; unchanged since 1.8), the parts that do not fit together
+// 6e9caeb4, July 2026; unchanged since 1.7), the parts that do not fit together
 // in the way they do not fit there.
 func merged(obj map[string]any, role string, byName bool) map[string]any {
 	shared := template(obj, keys("spec", "podTemplate"))
@@ -88,8 +88,7 @@ func mergeList(to, from []any, byName bool) []any {
 	}
 	for i, f := range from {
 		if i >= len(to) {
-			to = append(to, f)
-			continue
+			to = append(to, f) // and merged with itself: by name, what is in it twice becomes one
 		}
 		toMap, ok1 := to[i].(map[string]any)
 		fromMap, ok2 := f.(map[string]any)

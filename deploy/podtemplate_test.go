@@ -34,6 +34,7 @@ func TestMergeInto(t *testing.T) {
 		{"by name", true, "{v: [{name: a, x: 1}, {name: b}]}", "{v: [{name: c}, {name: a, y: 2}]}", "{v: [{name: a, x: 1, y: 2}, {name: b}, {name: c}]}"},
 		{"by name, nested", true, "{c: [{name: a, m: [{name: x, p: 1}]}]}", "{c: [{name: a, m: [{name: z}, {name: x, q: 2}]}]}", "{c: [{name: a, m: [{name: x, p: 1, q: 2}, {name: z}]}]}"},
 		{"by name, two mounts of one volume collapse to the last", true, "{m: [{name: a, p: 1, s: 1}, {name: b}, {name: a, p: 2}]}", "{m: [{name: c, p: 1}, {name: c, q: 2}]}", "{m: [{name: a, p: 2}, {name: b}, {name: c, q: 2}]}"},
+		{"by name, twice in an entry appended by position", true, "{c: [{x: 1}]}", "{c: [{y: 2}, {name: s, m: [{name: a, p: 1}, {name: a, q: 2}]}]}", "{c: [{x: 1, y: 2}, {name: s, m: [{name: a, q: 2}]}]}"},
 		{"by name, nothing to merge with", true, "{m: [{name: a, p: 1}, {name: a, p: 2}]}", "{x: 1}", "{m: [{name: a, p: 1}, {name: a, p: 2}], x: 1}"},
 		{"by name, but one has none", true, "{v: [{name: a}, {x: 1}]}", "{v: [{name: b}]}", "{v: [{name: b}, {x: 1}]}"},
 		{"by name, but null", true, "{v: [{name: a}]}", "{v: [{name: null, x: 1}]}", "{v: [{name: a, x: 1}]}"},

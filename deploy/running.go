@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -282,6 +283,10 @@ func (r Resource) MidChange() bool {
 	return r.Generation > r.observedGeneration() || state == flinkUpgrading || state == flinkRollingBack
 }
 
+// observedGeneration is the generation of the specification that its operator
+// acted upon last. Flink's operator writes observedGeneration since 1.8, together
+// with lastReconciledSpec (ReconciliationStatus of its source), where the number
+// has always stood.
 func (r Resource) observedGeneration() int64 {
 	switch n := r.Status["observedGeneration"].(type) {
 	case int64:
@@ -289,7 +294,17 @@ func (r Resource) observedGeneration() int64 {
 	case float64:
 		return int64(n)
 	}
-	return 0
+	var last struct {
+		Resource struct {
+			Metadata struct {
+				Generation int64 `json:"generation"`
+			} `json:"metadata"`
+		} `json:"resource_metadata"`
+	}
+	if json.Unmarshal([]byte(r.status("reconciliationStatus", "lastReconciledSpec")), &last) != nil {
+		return 0
+	}
+	return last.Resource.Metadata.Generation
 }
 
 // LosesState says what a restart of a FlinkDeployment would throw away; empty:

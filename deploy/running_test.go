@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -153,5 +154,21 @@ func TestMentionsInHistory(t *testing.T) {
 	r := Resource{Status: map[string]any{"reconciliationStatus": map[string]any{"lastStableSpec": `{"spec":{"flinkConfiguration":{"kubernetes.secrets":"tls-0000000001:/opt"}}}`}}}
 	if !r.MentionsInHistory("tls-0000000001") || r.MentionsInHistory("tls-0000000002") {
 		t.Error("what the operator may go back to is not read from its status")
+	}
+}
+
+// TestNoObservedGeneration: Flink's operator writes it since 1.8; before, what it has seen stands in the specification that it wrote down.
+func TestNoObservedGeneration(t *testing.T) {
+	for seen, want := range map[int64]Health{1: {Rolling: "has not seen the last change"}, 2: {}} {
+		status := stable(nil)
+		delete(status, "observedGeneration")
+		status["reconciliationStatus"] = map[string]any{"lastStableSpec": "{}",
+			"lastReconciledSpec": fmt.Sprintf(`{"spec":{},"resource_metadata":{"apiVersion":"flink.apache.org/v1beta1","metadata":{"generation":%d}}}`, seen)}
+		r := runningFlink("tls-0000000002", status)
+		r.Generation = 2
+		sameHealth(t, HealthOf(r, Running{}, nil), want)
+		if r.MidChange() != (seen == 1) {
+			t.Errorf("generation 2, seen %d: in the middle of a change: %v", seen, r.MidChange())
+		}
 	}
 }

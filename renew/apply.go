@@ -130,7 +130,7 @@ func unmade(a Action, root *Version) error {
 	case *MakeIntermediate:
 		needs = []*Version{a.Root}
 	case *MakeLeaf:
-		needs = []*Version{a.Issuer, a.NewRoot, a.Shape.passwordFrom}
+		needs = []*Version{a.Issuer, a.NewRoot, a.Shape.passwordFrom, a.Shape.trustFrom}
 	case *MakeTrust:
 		needs = []*Version{a.NewRoot, a.PasswordFrom}
 	case *Rewire:

@@ -73,6 +73,9 @@ func (p *planner) flinkLeaves(job *flinkJob) [][]*x509.Certificate {
 
 // formatOf is the format of the stores that a Secret holds.
 func formatOf(s *secrets.Secret) truststore.Format {
+	if s.Role() == secrets.RoleOperatorCert {
+		return truststore.JKS // PKCS12 only stands beside it, see operatorFormats
+	}
 	if _, ok := s.Data[secrets.TrustFile(truststore.PKCS12)]; ok {
 		return truststore.PKCS12
 	}

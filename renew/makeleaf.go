@@ -224,7 +224,7 @@ func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, formats ..
 	if err != nil {
 		return err
 	}
-	trust, err := orGenerate(a.Shape.trustPassword)
+	trust, err := a.trustPassword()
 	if err != nil {
 		return err
 	}
@@ -235,4 +235,12 @@ func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, formats ..
 		}
 	}
 	return nil
+}
+
+// trustPassword is that of the truststore beside the leaf.
+func (a *MakeLeaf) trustPassword() (string, error) {
+	if a.Shape.trustFrom != nil {
+		return a.Shape.trustFrom.password()
+	}
+	return orGenerate(a.Shape.trustPassword)
 }

@@ -177,17 +177,18 @@ type planner struct {
 	state *State
 	plan  *Plan
 
-	authority authority
-	reasons   map[*Version]string            // of versions that this plan makes
-	names     map[string][][]string          // of the leaves in a namespace, a list each
-	fit       map[string][]*issuer           // intermediates of a namespace that may sign
-	planned   map[string]*issuer             // intermediates that this plan makes
-	made      map[string]int                 // how many of them, by namespace
-	wired     map[string]*eventProcessingJob // by target
-	flinks    map[string]*flinkJob
-	webhook   *webhookJob                // of the Flink operator; nil: none to look after
-	adopting  map[slot][]*adoption       // what this pass takes over
-	keeps     map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
+	authority      authority
+	reasons        map[*Version]string            // of versions that this plan makes
+	names          map[string][][]string          // of the leaves in a namespace, a list each
+	fit            map[string][]*issuer           // intermediates of a namespace that may sign
+	planned        map[string]*issuer             // intermediates that this plan makes
+	made           map[string]int                 // how many of them, by namespace
+	wired          map[string]*eventProcessingJob // by target
+	flinks         map[string]*flinkJob
+	webhook        *webhookJob                // of the Flink operator; nil: none to look after
+	operatorStores *shape                     // of the Flink operator; nil: not known
+	adopting       map[slot][]*adoption       // what this pass takes over
+	keeps          map[*x509.Certificate]bool // roots under which a chain in use stands; nil: not looked at yet
 
 	facing []facing // see faces
 	holds  []held   // see held; nil: not read yet
@@ -271,6 +272,7 @@ func (p *planner) run() *Plan {
 	p.planAuthority()
 	if p.authority.known {
 		p.plan.Root = p.authority.fingerprint()
+		p.findOperatorStores()
 		p.planFlink()
 		p.planEventProcessing()
 		p.planOperator()

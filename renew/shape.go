@@ -14,7 +14,7 @@ import (
 type shape struct {
 	data   deploy.DataKeys   // PEM
 	format truststore.Format // stores; empty: PEM
-	// also are the formats of stores beside the PEM files.
+	// also are the formats of stores beside the PEM files, or beside those of format.
 	also []truststore.Format
 	// ingress says that an nginx ingress reads the Secret too: it looks for
 	// what it trusts under ca.crt, whatever the resource calls that key.
@@ -25,8 +25,10 @@ type shape struct {
 	// passwordFrom is the Secret of a onePassword that is still to be made.
 	passwordFrom *Version
 	// keyPassword and trustPassword are those of earlier versions, kept because
-	// they stand in custom resources; empty: to be generated.
+	// they stand in custom resources, or the operator's; empty: to be generated.
 	keyPassword, trustPassword string
+	// trustFrom is the Secret of a trustPassword that is still to be made.
+	trustFrom *Version
 }
 
 // open reads a leaf from a Secret of this shape, whatever format its stores
@@ -41,10 +43,10 @@ func (s shape) open(secret *secrets.Secret, o *openOnce) (secrets.Identity, erro
 
 // formats of the stores in a Secret of this shape.
 func (s shape) formats() []truststore.Format {
-	if s.format != "" {
-		return []truststore.Format{s.format}
+	if s.format == "" {
+		return s.also
 	}
-	return s.also
+	return append([]truststore.Format{s.format}, s.also...)
 }
 
 // passwords of a Secret of this shape.
@@ -80,7 +82,9 @@ func (p *planner) withPasswords(w leafWant) shape {
 	}
 	for _, secret := range p.inOrder(w) {
 		s.keyPassword = cmp.Or(s.keyPassword, usable(secret, secrets.Password))
-		s.trustPassword = cmp.Or(s.trustPassword, usable(secret, secrets.TrustPassword))
+		if s.trustFrom == nil {
+			s.trustPassword = cmp.Or(s.trustPassword, usable(secret, secrets.TrustPassword))
+		}
 	}
 	return s
 }

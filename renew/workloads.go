@@ -29,7 +29,7 @@ func (p *planner) planFlink() {
 			slot:      slot{job.target, secrets.RoleFlinkTLS},
 			namespace: job.config.Namespace, prefix: job.config.Name + "-tls",
 			commonName: job.names[0], names: job.names, usages: mutual, validity: p.cfg.Defaults.Validity.Std(),
-			key: p.cfg.Defaults.FlinkKey(), shape: shape{format: job.config.TLS.Format},
+			key: p.cfg.Defaults.FlinkKey(), shape: p.flinkShape(job),
 			referenced: deploy.References(job.resource).FlinkTLS, holders: []string{job.target},
 			edges: p.edgesTo(job),
 			faces: []facing{{Edge{Client: job.target, Server: job.target, Profile: pki.JVM()}, p.flinkLeaves(job)}},
@@ -72,21 +72,63 @@ func (p *planner) planOperator() {
 		}
 		return
 	}
-	target := operatorTarget(ns)
-	if p.takenFixed(slot{target, secrets.RoleOperatorCert}, secrets.Ref{Namespace: ns, Name: config.OperatorCertSecret}) {
-		return
-	}
-	s := shape{format: truststore.JKS}
-	if !p.sharedStorePassword(target, secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}, &s) {
+	target, s := operatorTarget(ns), p.operatorStores
+	if p.takenOperatorStores(ns) || s == nil {
 		return
 	}
 	p.leafInPlace(leafWant{
 		slot:      slot{target, secrets.RoleOperatorCert},
 		namespace: ns, fixedName: config.OperatorCertSecret,
 		commonName: operatorName, names: []string{operatorName}, usages: mutual[1:], validity: p.cfg.Defaults.Validity.Std(),
-		key: p.cfg.Defaults.FlinkKey(), shape: s,
+		key: p.cfg.Defaults.FlinkKey(), shape: *s,
 		faces: p.operatorFaces(target),
 	})
+}
+
+// takenOperatorStores reports whether somebody else makes the operator's stores.
+func (p *planner) takenOperatorStores(ns string) bool {
+	return p.takenFixed(slot{operatorTarget(ns), secrets.RoleOperatorCert}, secrets.Ref{Namespace: ns, Name: config.OperatorCertSecret})
+}
+
+// findOperatorStores finds the shape of the operator's stores before anything that has to
+// do with them is planned, and plans their password if there is none.
+func (p *planner) findOperatorStores() {
+	ns, ok := p.operatorNamespace()
+	if !ok {
+		return
+	}
+	ref := secrets.Ref{Namespace: ns, Name: config.OperatorPasswordSecret}
+	if _, ok := p.passwordIn(ref); !ok && p.takenOperatorStores(ns) {
+		return
+	}
+	s := shape{format: truststore.JKS, also: p.operatorFormats()}
+	if p.sharedStorePassword(operatorTarget(ns), ref, &s) {
+		p.operatorStores = &s
+	}
+}
+
+// operatorFormats are those beside JKS, which the operator itself reads: the Flink client in
+// it opens a file by the name that stands in the resource, see flinkShape.
+func (p *planner) operatorFormats() []truststore.Format {
+	for _, job := range p.sortedFlinks() {
+		if job.config.TLS.Rest && job.config.TLS.Format == truststore.PKCS12 {
+			return []truststore.Format{truststore.PKCS12}
+		}
+	}
+	return nil
+}
+
+// flinkShape is that of a FlinkDeployment's stores. Their truststore has the password of the
+// operator's: when the operator has made a cluster's pods, its Flink client
+// (KubernetesClusterDescriptor of Flink's source) opens the truststore that the
+// resource names, with the password that the resource has, and finds at that
+// path its own.
+func (p *planner) flinkShape(job *flinkJob) shape {
+	s := shape{format: job.config.TLS.Format}
+	if own := p.operatorStores; own != nil && job.config.TLS.Rest {
+		s.trustPassword, s.trustFrom = own.onePassword, own.passwordFrom
+	}
+	return s
 }
 
 // operatorFaces are the REST endpoints that the operator calls: those of every

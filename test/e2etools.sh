@@ -22,4 +22,13 @@ folders=$(flink/install.sh "$cache")
 for folder in $folders; do
 	printf '%-12s %s\n' flink "$folder"
 done
-printf '%-12s %s\n' browser "$(chromium --version 2>/dev/null || echo 'missing: chromium; on Debian, as root: apt-get install --no-install-recommends chromium libnss3-tools')"
+
+for program in chromium certutil; do
+	command -v "$program" >/dev/null 2>&1 && continue
+	printf 'e2etools: missing: %s; on Debian, as root: apt-get install --no-install-recommends chromium libnss3-tools\n' "$program" >&2
+	exit 1
+done
+printf '%-12s %s\n' browser "$(chromium --version)"
+
+folder=$(operator/build.sh "$cache")
+printf '%-12s %s\n' operator "$folder"

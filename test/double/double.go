@@ -49,19 +49,25 @@ var resources = map[string]schema.GroupVersionResource{
 	"StatefulSet":     {Group: "apps", Version: "v1", Resource: "statefulsets"},
 	"Pod":             {Version: "v1", Resource: "pods"},
 	"Secret":          {Version: "v1", Resource: "secrets"},
+	"Service":         {Version: "v1", Resource: "services"},
+	"ConfigMap":       {Version: "v1", Resource: "configmaps"},
 }
+
+// onlyOfRealOperators are kinds that the real operators make and the double's do not: they are collected when their owner goes.
+var onlyOfRealOperators = map[string]bool{"Service": true, "ConfigMap": true}
 
 // workers is how many objects are worked on at a time.
 const workers = 4
 
 // A Double plays the operators and the kubelet in some namespaces.
 type Double struct {
-	t       testing.TB
-	dynamic dynamic.Interface
-	apps    *appsv1client.AppsV1Client
-	core    *corev1client.CoreV1Client
-	queue   workqueue.TypedRateLimitingInterface[key]
-	stores  map[string]map[string]cache.Store // by namespace and kind
+	t         testing.TB
+	operators bool // are played
+	dynamic   dynamic.Interface
+	apps      *appsv1client.AppsV1Client
+	core      *corev1client.CoreV1Client
+	queue     workqueue.TypedRateLimitingInterface[key]
+	stores    map[string]map[string]cache.Store // by namespace and kind
 
 	mu      sync.Mutex
 	wishes  wishes
@@ -78,9 +84,21 @@ func (k key) String() string { return k.kind + " " + k.namespace + "/" + k.name 
 // Start plays in the namespaces until the test ends.
 func Start(t testing.TB, c *cluster.Cluster, namespaces ...string) *Double {
 	t.Helper()
+	return start(t, c, true, namespaces)
+}
+
+// StartWithoutOperators plays the controllers and the kubelet alone: the operators are real ones. A FlinkDeployment's JobManager
+// comes up, because its Deployment has a pod; nobody makes TaskManagers.
+func StartWithoutOperators(t testing.TB, c *cluster.Cluster, namespaces ...string) *Double {
+	t.Helper()
+	return start(t, c, false, namespaces)
+}
+
+func start(t testing.TB, c *cluster.Cluster, operators bool, namespaces []string) *Double {
+	t.Helper()
 	config := rest.CopyConfig(c.Config)
 	config.UserAgent = UserAgent
-	d := &Double{t: t, stores: map[string]map[string]cache.Store{}, waiting: map[key]bool{}, wishes: newWishes(), memory: newMemory()}
+	d := &Double{t: t, operators: operators, stores: map[string]map[string]cache.Store{}, waiting: map[key]bool{}, wishes: newWishes(), memory: newMemory()}
 	var err error
 	if d.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		t.Fatal(err)
@@ -120,6 +138,9 @@ func (d *Double) watch(ctx context.Context, running *sync.WaitGroup, namespace s
 	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(d.dynamic, 0, namespace, nil)
 	d.stores[namespace] = map[string]cache.Store{}
 	for kind, resource := range resources {
+		if d.operators && onlyOfRealOperators[kind] {
+			continue
+		}
 		informer := factory.ForResource(resource).Informer()
 		d.stores[namespace][kind] = informer.GetStore()
 		if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -242,6 +263,9 @@ func (d *Double) reconcile(ctx context.Context, k key) error {
 	if collected, err := d.collect(ctx, u); collected || err != nil {
 		return err
 	}
+	if !d.operators && (k.kind == "FlinkDeployment" || k.kind == "EventProcessing") {
+		return nil
+	}
 	switch k.kind {
 	case "FlinkDeployment":
 		return d.flink(ctx, u)
@@ -255,6 +279,8 @@ func (d *Double) reconcile(ctx context.Context, k key) error {
 		return d.statefulSet(ctx, u)
 	case "Pod":
 		return d.kubelet(ctx, u)
+	case "Service", "ConfigMap":
+		return nil
 	}
 	return fmt.Errorf("nobody plays the part of %s", k.kind)
 }

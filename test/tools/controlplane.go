@@ -40,8 +40,27 @@ func built(t testing.TB, module string, programs ...string) string {
 	return dir
 }
 
+// Operator returns the folder of the Flink Kubernetes operator's jars that test/operator/build.sh fetched. It fails the test if
+// they are not there, or are those of other versions.
+func Operator(t testing.TB) string {
+	t.Helper()
+	dir, err := builtFrom("operator", "pom.xml", "SHA256SUMS", "build.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "classpath")); err != nil {
+		t.Fatalf("the Flink Kubernetes operator is missing in %s: run `make e2e`", dir)
+	}
+	return dir
+}
+
 // builtDir is the folder that a module's build.sh builds from what is in the checkout.
 func builtDir(module string) (string, error) {
+	return builtFrom(module, "go.mod", "go.sum", "build.sh")
+}
+
+// builtFrom is the folder that the build.sh of a folder under test/ fills, which is named after these files.
+func builtFrom(module string, files ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
@@ -51,7 +70,7 @@ func builtDir(module string) (string, error) {
 		return "", err
 	}
 	hash := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum", "build.sh"} {
+	for _, name := range files {
 		content, err := os.ReadFile(filepath.Join(root, "test", module, name))
 		if err != nil {
 			return "", err

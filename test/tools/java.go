@@ -91,13 +91,19 @@ func javaCommand(ctx context.Context, t testing.TB, jdk JDK, jvmOpts []string, m
 	if mainClass == "Jdbc" {
 		classPath += string(filepath.ListSeparator) + PgJDBC(t)
 	}
+	return JavaCommand(ctx, jdk, classPath, jvmOpts, append([]string{mainClass}, args...)...)
+}
+
+// JavaCommand is a JVM that runs a main class, or a source file, of this class path, and ends with the test binary. The
+// developer's own JAVA_TOOL_OPTIONS is not passed on.
+func JavaCommand(ctx context.Context, jdk JDK, classPath string, jvmOpts []string, program ...string) *exec.Cmd {
 	// Quick to start, small, and messages in English. What the caller says comes later and wins. On one
 	// processor the JVM takes the serial collector by itself; -XX:+UseSerialGC would not start
 	// together with the collector that a user's options name.
 	line := []string{"-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=1", "-Xmx256m", "-Duser.language=en"}
 	line = append(line, jvmOpts...)
-	line = append(line, "-cp", classPath, mainClass)
-	cmd := exec.CommandContext(ctx, jdk.Java(), append(line, args...)...)
+	line = append(line, "-cp", classPath)
+	cmd := exec.CommandContext(ctx, jdk.Java(), append(line, program...)...)
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return slices.Contains([]string{"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"}, name)
