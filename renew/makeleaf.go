@@ -201,7 +201,7 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity, r *runner) error
 	case len(formats) == 0:
 		return nil
 	case a.Shape.onePassword == "" && a.Shape.passwordFrom == nil:
-		return a.fillStores(s, id, formats...)
+		return a.fillStores(s, id, r, formats...)
 	}
 	password := a.Shape.onePassword
 	if password == "" {
@@ -219,12 +219,12 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity, r *runner) error
 }
 
 // fillStores writes stores with two passwords, which lie beside them.
-func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, formats ...truststore.Format) error {
+func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, r *runner, formats ...truststore.Format) error {
 	key, err := orGenerate(a.Shape.keyPassword)
 	if err != nil {
 		return err
 	}
-	trust, err := a.trustPassword()
+	trust, err := a.trustPassword(r)
 	if err != nil {
 		return err
 	}
@@ -238,9 +238,9 @@ func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, formats ..
 }
 
 // trustPassword is that of the truststore beside the leaf.
-func (a *MakeLeaf) trustPassword() (string, error) {
+func (a *MakeLeaf) trustPassword(r *runner) (string, error) {
 	if a.Shape.trustFrom != nil {
-		return a.Shape.trustFrom.password()
+		return r.password(a.Shape.trustFrom)
 	}
 	return orGenerate(a.Shape.trustPassword)
 }
