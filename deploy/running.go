@@ -15,6 +15,8 @@ type Pod struct {
 	// Started is when the kubelet took it; zero before that.
 	Started time.Time
 	Ready   bool
+	// Pending: no container of it runs yet.
+	Pending bool
 	// Leaving: it is being deleted. It still serves for a while.
 	Leaving bool
 	// Finished: it has ended, and what it mounted is nobody's.

@@ -122,7 +122,7 @@ func TestGrants(t *testing.T) {
 		"Role operators/flowcert":                   served,
 		"Role operators/flowcert-webhook":           "/pods: delete\n",
 		"Role main/flowcert-leader":                 "coordination.k8s.io/leases[flowcert]: get update\ncoordination.k8s.io/leases: create\n",
-		"Role kafka/flowcert-reads-main":            "/secrets[kafka-ca]: get\n/configmaps[company-ca]: get\n",
+		"Role kafka/flowcert-reads-main":            "/secrets[kafka-ca]: get watch\n/configmaps[company-ca]: get\n",
 		"ClusterRole /flowcert-ingress-domain-main": "config.openshift.io/ingresses[cluster]: get\n",
 		"ClusterRole /flowcert-webhook-main": "admissionregistration.k8s.io/mutatingwebhookconfigurations,validatingwebhookconfigurations" +
 			"[flink-operator-operators-webhook-configuration]: get patch watch\n",

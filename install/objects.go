@@ -67,15 +67,15 @@ const (
 func (f *fitting) readRole(r Read) map[string]any {
 	obj := object(rbacGroup+"/v1", "Role", r.Namespace, f.readsName())
 	var rules []any
-	add := func(resource string, names []string) {
+	add := func(resource string, names []string, verbs ...string) {
 		if len(names) > 0 {
 			rules = append(rules, map[string]any{
-				"apiGroups": []string{""}, "resources": []string{resource}, "resourceNames": names, "verbs": []string{"get"},
+				"apiGroups": []string{""}, "resources": []string{resource}, "resourceNames": names, "verbs": verbs,
 			})
 		}
 	}
-	add("secrets", r.Secrets)
-	add("configmaps", r.ConfigMaps)
+	add("secrets", r.Secrets, "get", "watch")
+	add("configmaps", r.ConfigMaps, "get")
 	obj["rules"] = rules
 	return obj
 }

@@ -77,7 +77,7 @@ func podFrom(u *unstructured.Unstructured) deploy.Pod {
 	spec, _, _ := unstructured.NestedFieldNoCopy(u.Object, "spec")
 	return deploy.Pod{
 		Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()), Labels: u.GetLabels(), Started: at,
-		Ready: condition(u, "Ready"), Leaving: u.GetDeletionTimestamp() != nil,
+		Ready: condition(u, "Ready"), Pending: phase == "Pending", Leaving: u.GetDeletionTimestamp() != nil,
 		Finished: phase == "Succeeded" || phase == "Failed", Secrets: mountedSecrets(spec),
 	}
 }

@@ -1,8 +1,10 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
 
+	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -23,14 +26,15 @@ import (
 // Where a watch breaks it begins again, and what was missed counts as a change.
 func (s *Store) Watch(ctx context.Context, changed func()) {
 	var all sync.WaitGroup
-	for _, ns := range s.cfg.Namespaces() {
-		kinds := []schema.GroupVersionResource{secretResource}
-		if s.servesNamespace(ns) {
-			kinds = append(kinds, eventProcessingResource, flinkDeploymentResource)
+	for _, ns := range s.cfg.Served() {
+		for _, gvr := range []schema.GroupVersionResource{secretResource, eventProcessingResource, flinkDeploymentResource} {
+			all.Go(func() { s.watchAll(ctx, s.client.metadata.Resource(gvr).Namespace(ns), gvr, "", changed) })
 		}
-		for _, gvr := range kinds {
-			all.Go(func() { s.watch(ctx, gvr, ns, changed) })
-		}
+	}
+	for _, ref := range s.readElsewhere() {
+		all.Go(func() {
+			s.watchAll(ctx, s.client.metadata.Resource(secretResource).Namespace(ref.Namespace), secretResource, ref.Name, changed)
+		})
 	}
 	for _, r := range s.webhooksToWatch() {
 		all.Go(func() { s.watchAll(ctx, s.client.metadata.Resource(resourceOf(r)), resourceOf(r), r.Name, changed) })
@@ -38,13 +42,17 @@ func (s *Store) Watch(ctx context.Context, changed func()) {
 	all.Wait()
 }
 
-func (s *Store) servesNamespace(ns string) bool {
-	for _, served := range s.cfg.Served() {
-		if served == ns {
-			return true
-		}
-	}
-	return false
+// readElsewhere lists the Secrets that the configuration names in namespaces which
+// are not served: RBAC permits these names there, and nothing else.
+func (s *Store) readElsewhere() []config.Ref {
+	served := s.cfg.Served()
+	refs := slices.DeleteFunc(s.cfg.Secrets(), func(ref config.Ref) bool {
+		return ref.Namespace == "" || slices.Contains(served, ref.Namespace)
+	})
+	slices.SortFunc(refs, func(a, b config.Ref) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.Compact(refs)
 }
 
 // Times of a watch: how long the API server keeps it open, and pauses after one
@@ -54,10 +62,6 @@ const (
 	watchAgain   = time.Second
 	watchMissing = 5 * time.Minute
 )
-
-func (s *Store) watch(ctx context.Context, gvr schema.GroupVersionResource, ns string, changed func()) {
-	s.watchAll(ctx, s.client.metadata.Resource(gvr).Namespace(ns), gvr, "", changed)
-}
 
 // watchAll watches until the context ends; one name alone where it is not empty.
 func (s *Store) watchAll(ctx context.Context, from metadata.ResourceInterface, gvr schema.GroupVersionResource, name string, changed func()) {

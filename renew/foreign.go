@@ -399,7 +399,7 @@ func (p *planner) fixedNames() []fixedName {
 	}
 	if h := p.webhook; h != nil {
 		out = append(out, fixedName{h.slot(), h.ref(), func(s *secrets.Secret) (*adoption, error) {
-			return pemAdoption(h.slot(), config.WebhookCertSecret, s, secrets.DefaultKeys())
+			return p.readWebhookStore(h.slot(), s)
 		}})
 	}
 	for _, c := range p.cfg.Certificates {
@@ -445,20 +445,45 @@ func (p *planner) readOperatorStores(k slot, s *secrets.Secret) (*adoption, erro
 		return nil, notHere(ref, k.target, p.state.brokenNote())
 	}
 	password := string(holder.Data[secrets.Password])
-	store, err := s.OpenStore(secrets.KeyStoreFile(truststore.JKS), &password)
+	id, err := servedFrom(s, secrets.KeyStoreFile(truststore.JKS), password)
 	var trust *truststore.Store
 	if err == nil {
 		trust, err = s.OpenStore(secrets.TrustFile(truststore.JKS), &password)
-	}
-	if err == nil && (len(store.Keys) != 1 || store.Keys[0].Key == nil) {
-		err = fmt.Errorf("%s: key %q: holds %d private keys, want one", s.Ref, secrets.KeyStoreFile(truststore.JKS), len(store.Keys))
 	}
 	if err != nil {
 		return nil, Hinted{Err: err, Hint: fmt.Sprintf("bring the stores that the password in %s opens", ref)}
 	}
 	entries := secrets.Trusts(trust)
-	return &adoption{slot: k, namespace: s.Namespace, prefix: config.OperatorCertSecret, originals: []*secrets.Secret{s}, entries: entries,
-		identity: secrets.Identity{Key: store.Keys[0].Key, Chain: store.Keys[0].Chain, Roots: secrets.Certificates(entries)}}, nil
+	id.Roots = secrets.Certificates(entries)
+	return &adoption{slot: k, namespace: s.Namespace, prefix: config.OperatorCertSecret, originals: []*secrets.Secret{s}, entries: entries, identity: id}, nil
+}
+
+// readWebhookStore opens the key store from which the Flink operator's webhook
+// serves. What lies beside it, as cert-manager has it in PEM, nobody reads.
+func (p *planner) readWebhookStore(k slot, s *secrets.Secret) (*adoption, error) {
+	ref := secrets.Ref{Namespace: s.Namespace, Name: config.WebhookPasswordSecret}
+	holder := p.state.Secrets[ref]
+	if holder == nil {
+		return nil, notHere(ref, k.target, p.state.brokenNote())
+	}
+	id, err := servedFrom(s, secrets.KeyStoreFile(truststore.PKCS12), string(holder.Data[secrets.Password]))
+	if err != nil {
+		return nil, Hinted{Err: err, Hint: fmt.Sprintf("to be taken over it needs %s, with one private key and its chain, which the password in %s (key %q) opens; "+
+			"or remove the Secret, and flowcert makes another: no FlinkDeployment can be changed until the webhook has read that", secrets.KeyStoreFile(truststore.PKCS12), ref, secrets.Password)}
+	}
+	return &adoption{slot: k, namespace: s.Namespace, prefix: config.WebhookCertSecret, originals: []*secrets.Secret{s}, identity: id}, nil
+}
+
+// servedFrom is what a server has that reads a key store with one private key.
+func servedFrom(s *secrets.Secret, key, password string) (secrets.Identity, error) {
+	store, err := s.OpenStore(key, &password)
+	switch {
+	case err != nil:
+		return secrets.Identity{}, err
+	case len(store.Keys) != 1 || store.Keys[0].Key == nil || len(store.Keys[0].Chain) == 0:
+		return secrets.Identity{}, fmt.Errorf("%s: key %q: holds %d private keys, want one with its chain", s.Ref, key, len(store.Keys))
+	}
+	return secrets.Identity{Key: store.Keys[0].Key, Chain: store.Keys[0].Chain}, nil
 }
 
 // adoptFixed reads somebody else's Secret of a fixed name; nil if there is none.

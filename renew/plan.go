@@ -280,6 +280,7 @@ func (p *planner) run() *Plan {
 		p.planCertificates()
 		p.planTruststores()
 		p.planWiring()
+		p.planStuck()
 		p.planRollouts()
 		p.planWebhookServing()
 		p.planForgetLost()

@@ -9,11 +9,12 @@ import (
 )
 
 // Restart deletes pods of an EventProcessing, which its StatefulSet makes anew:
-// what they mount has changed in place. A FlinkDeployment restarts by a Rewire
+// what they mount has changed in place, or is gone. A FlinkDeployment restarts by a Rewire
 // that counts its nonce on.
 type Restart struct {
 	Resource deploy.Resource
 	Pods     []deploy.Pod
+	Idle     bool // nothing runs in them
 	Because  string
 }
 
@@ -35,8 +36,15 @@ func (a *Restart) What() string {
 	return "pods " + strings.Join(names, ", ") + " are deleted and come back"
 }
 
-func (a *Restart) Reason() string   { return a.Because }
-func (a *Restart) Disturbs() string { return "the Event Processing pod" }
+func (a *Restart) Reason() string { return a.Because }
+
+// Disturbs implements Action.
+func (a *Restart) Disturbs() string {
+	if a.Idle {
+		return ""
+	}
+	return "the Event Processing pod"
+}
 
 func (a *Restart) run(ctx context.Context, r *runner) error {
 	store, ok := r.store.(podRestarter)
@@ -69,13 +77,14 @@ func (p *planner) wireOrRestart(w wired, result deploy.Result) {
 	}
 }
 
-// changed is the resource that an action changes or restarts.
+// changed is the resource that an action changes or restarts; what is idle does not
+// restart.
 func changed(a Action) (r deploy.Resource, ok bool) {
 	switch a := a.(type) {
 	case *Rewire:
 		return a.Resource, true
 	case *Restart:
-		return a.Resource, true
+		return a.Resource, !a.Idle
 	}
 	return r, false
 }
