@@ -185,12 +185,6 @@ func (s *site) timePasses(t *testing.T, names ...string) {
 			s.patchStatus(t, podsGVR, pod.GetName(), map[string]any{"startTime": older(t, text)})
 		}
 	}
-	s.ageSecrets(t, names...)
-}
-
-// ageSecrets makes Secrets six minutes older, and what they are.
-func (s *site) ageSecrets(t *testing.T, names ...string) {
-	t.Helper()
 	for _, name := range names {
 		s.change(t, secretsGVR, name, "test", func(u *unstructured.Unstructured) {
 			annotations := u.GetAnnotations()
