@@ -24,6 +24,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/transport"
+	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/klog/v2"
+
+	"github.com/go-logr/logr"
 
 	"github.com/flowcert/flowcert/deploy"
 )
@@ -88,9 +92,13 @@ func Connect(o Options) (*Client, error) {
 // ErrNoCluster is returned where nothing says which cluster is meant.
 var ErrNoCluster = errors.New("no cluster is configured: there is no kubeconfig, and this is no pod with a ServiceAccount")
 
+// What client-go logs by itself would go past everything that we print; what it says is in the errors, too.
+func init() { klog.SetLogger(logr.Discard()) }
+
 func newClient(cfg *rest.Config, userAgent string) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
-	cfg.UserAgent, cfg.QPS, cfg.Burst = userAgent, qps, burst
+	cfg.UserAgent = userAgent
+	cfg.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(qps, burst) // one for all of the clients
 	// Deprecation warnings would go to standard error, past everything that we print.
 	cfg.WarningHandler = rest.NoWarnings{}
 	clock := &clock{}

@@ -33,10 +33,12 @@ func (s *Store) CreateSecret(ctx context.Context, secret *secrets.Secret) error 
 // that somebody made immutable is refused.
 func (s *Store) UpdateSecret(ctx context.Context, secret *secrets.Secret) error {
 	there, err := s.client.secrets.get(ctx, secret.Ref)
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err) && secret.ResourceVersion != "":
+		return fmt.Errorf("%s: %w", secret.Ref, secrets.ErrChanged)
+	case apierrors.IsNotFound(err):
 		return s.CreateSecret(ctx, secret)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("%s: %w", secret.Ref, err)
 	}
 	old := secretFrom(there)
@@ -107,7 +109,12 @@ func (s *Store) PutBack(ctx context.Context, record *secrets.Secret, ref secrets
 	if err != nil {
 		return fmt.Errorf("%s: key %q: %w", record.Ref, secrets.ManifestKey, err)
 	}
-	if there, err := s.client.secrets.get(ctx, ref); err == nil {
+	there, err := s.client.secrets.get(ctx, ref)
+	switch {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		return fmt.Errorf("%s: %w", ref, err)
+	default:
 		ours := secretFrom(there)
 		if !ours.Ours() {
 			return nil // it is back already

@@ -14,8 +14,8 @@ import (
 // is done for a leaf but its key, and the stores, which take longer than to write them. Actions
 // still write in their order.
 type ahead struct {
-	root   *Version                   // that the plan makes; nil: it makes none
-	signs  map[*Version]chan struct{} // closed once the root or the intermediate can sign
+	root   *Version                   // that is still to be made, by this plan or a later one; nil: there is none
+	signs  map[*Version]chan struct{} // closed once the root or the intermediate can sign, or never will
 	issued map[Action]<-chan outcome[secrets.Identity]
 	trust  map[*MakeTrust]<-chan outcome[*secrets.Secret]
 	leaves map[*MakeLeaf]<-chan outcome[leaf]
@@ -48,13 +48,13 @@ func (s slots) take() (release func()) {
 // makeAhead begins.
 func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
 	a := &ahead{
+		root:  plan.newRoot,
 		signs: map[*Version]chan struct{}{}, issued: map[Action]<-chan outcome[secrets.Identity]{},
 		trust: map[*MakeTrust]<-chan outcome[*secrets.Secret]{}, leaves: map[*MakeLeaf]<-chan outcome[leaf]{}, slots: newSlots(),
 	}
 	for _, action := range plan.Actions {
 		switch action := action.(type) {
 		case *MakeRoot:
-			a.root = action.Version
 			a.signs[action.Version] = make(chan struct{})
 		case *MakeIntermediate:
 			a.signs[action.Version] = make(chan struct{})
@@ -115,6 +115,10 @@ func inBackground[T any](f func() (T, error)) <-chan outcome[T] {
 // issue calls f with the action's key when the versions that it needs can sign.
 func issue(ctx context.Context, r *runner, a *ahead, action Action, f func(*runner, crypto.Signer) (secrets.Identity, error), needs ...*Version) <-chan outcome[secrets.Identity] {
 	return inBackground(func() (id secrets.Identity, err error) {
+		v := makes(action)
+		if a.signs[v] != nil {
+			defer close(a.signs[v]) // who finds nothing that signs says so
+		}
 		key, err := r.key(action)
 		if err != nil {
 			return id, err
@@ -126,16 +130,15 @@ func issue(ctx context.Context, r *runner, a *ahead, action Action, f func(*runn
 		if id, err = f(r, key); err != nil {
 			return id, err
 		}
-		if v := makes(action); a.signs[v] != nil {
+		if a.signs[v] != nil {
 			r.knows(v, id)
-			close(a.signs[v])
 		}
 		return id, nil
 	})
 }
 
-// wait returns when the versions can sign. Those that the plan does not make can
-// already; nil stands for none.
+// wait returns when the versions can sign, or never will. Those that the plan does not
+// make can already; nil stands for none.
 func (a *ahead) wait(ctx context.Context, versions ...*Version) error {
 	for _, v := range versions {
 		signs, ok := a.signs[v]

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
@@ -121,9 +122,9 @@ func Failures(err error) []*Failure {
 	return nil
 }
 
-// unmade reports what an action needs and an earlier one failed to write: much of
-// it is made ahead, and nothing may trust, or be signed by, what nobody has. root is
-// the root that the plan makes; nil: none.
+// unmade reports what an action needs and an earlier one failed to write, or was left
+// out: much of it is made ahead, and nothing may trust, or be signed by, what nobody
+// has. root is the root that is still to be made; nil: none.
 func unmade(a Action, root *Version) error {
 	var needs []*Version
 	switch a := a.(type) {
@@ -252,6 +253,16 @@ func (r *runner) key(a Action) (crypto.Signer, error) {
 // create writes a new Secret; from then on the version is that Secret.
 func (r *runner) create(ctx context.Context, v *Version, s *secrets.Secret) error {
 	if err := r.store.CreateSecret(ctx, s); err != nil {
+		return err
+	}
+	v.Secret = s
+	return nil
+}
+
+// update writes a Secret in place of another; from then on the version is that Secret. Until then it is not: what needs
+// it is left alone.
+func (r *runner) update(ctx context.Context, v *Version, s *secrets.Secret) error {
+	if err := r.store.UpdateSecret(ctx, s); err != nil {
 		return err
 	}
 	v.Secret = s
@@ -414,14 +425,12 @@ func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 	}
 	s := made.value
 	if a.FixedName != "" {
-		a.Version.Secret = s
 		a.Version.Values[contentValue] = contentOf(a.entries(r)).digest()
-		return r.store.UpdateSecret(ctx, s)
+		return r.update(ctx, a.Version, s)
 	}
 	if slices.Contains(a.Spoilt, s.Name) {
 		// Its name says what it holds; somebody changed it, and it is put right.
-		a.Version.Secret = s
-		return r.store.UpdateSecret(ctx, s)
+		return r.update(ctx, a.Version, s)
 	}
 	return r.create(ctx, a.Version, s)
 }
@@ -489,7 +498,12 @@ func (a *MakeTrust) password(r *runner) (string, error) {
 }
 
 func (a *Rewire) run(ctx context.Context, r *runner) error {
-	result := <-r.rewiring.results[a]
+	var result deploy.Result
+	select {
+	case result = <-r.rewiring.results[a]:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if len(result.Conflicts) > 0 {
 		return result.Conflicts[0]
 	}

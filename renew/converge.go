@@ -46,8 +46,12 @@ const (
 // again did not mend, or the context's.
 func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool, now func() time.Time, w Watcher) (*State, *Plan, error) {
 	failures := 0
+	var rolling []Wait // at the last look
 	retry := func(err error) error {
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil && len(rolling) > 0:
+			return stillRolling(rolling, ctx.Err())
+		case ctx.Err() != nil:
 			return errors.Join(ctx.Err(), err)
 		}
 		if failures++; failures >= patience && !store.Unavailable(err) {
@@ -69,6 +73,7 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		opened = opened.next()
 		state.Adopt, state.opened = adopt, opened
 		plan := NewPlan(cfg, state)
+		rolling = plan.Rolling
 		w.Planned(state, plan)
 		switch {
 		case len(plan.Actions) > 0:
@@ -84,12 +89,17 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		case len(plan.Rolling) > 0:
 			failures = 0
 			if err := sleep(ctx, lookAgain); err != nil {
-				return state, plan, fmt.Errorf("%s: %s: %w", plan.Rolling[0].Target, plan.Rolling[0].For, err)
+				return state, plan, stillRolling(rolling, err)
 			}
 		default:
 			return state, plan, nil
 		}
 	}
+}
+
+// stillRolling names what a convergence waited for when it was told to end.
+func stillRolling(rolling []Wait, err error) error {
+	return fmt.Errorf("%s: %s: %w", rolling[0].Target, rolling[0].For, err)
 }
 
 // Overtaken reports whether an error says that somebody else changed what was

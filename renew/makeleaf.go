@@ -34,8 +34,7 @@ func (a *MakeLeaf) write(ctx context.Context, r *runner, s *secrets.Secret) erro
 	if a.Replaces == nil {
 		return r.create(ctx, a.Version, s)
 	}
-	a.Version.Secret = s
-	return r.store.UpdateSecret(ctx, s)
+	return r.update(ctx, a.Version, s)
 }
 
 // secret is the leaf's, to be written.
@@ -100,6 +99,9 @@ func (a *MakeLeaf) keepEarlier(s *secrets.Secret) {
 		return
 	}
 	keepOthers(s, old)
+	if old.Ours() {
+		s.ResourceVersion = old.ResourceVersion // what came into it since is not lost
+	}
 	earlier := old.Annotations[earlierAnnotation]
 	switch chain := old.Data[secrets.TLSCert]; {
 	case a.Keep != nil:

@@ -45,7 +45,8 @@ type Plan struct {
 	// Notices are worth attention and change nothing.
 	Notices []string
 
-	opened *openOnce // what was read for it
+	opened  *openOnce // what was read for it
+	newRoot *Version  // that signs, and is still to be made; nil: there is none
 }
 
 // Without is the plan less the actions for some targets. What needs what they
@@ -272,6 +273,9 @@ func (p *planner) run() *Plan {
 	p.planAuthority()
 	if p.authority.known {
 		p.plan.Root = p.authority.fingerprint()
+		if p.authority.pending() {
+			p.plan.newRoot = p.authority.newest
+		}
 		p.findOperatorStores()
 		p.planFlink()
 		p.planEventProcessing()

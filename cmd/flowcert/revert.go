@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,31 @@ func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
 		return err
 	}
 	defer unlock()
+	out := revertJSON{Reverted: []revertedJSON{}, PutBack: []string{}, Removed: []string{}}
+	for tries := 0; ; tries++ {
+		err = a.revertOnce(ctx, s, deleteSecrets, &out)
+		if s.kube == nil || !renew.Overtaken(err) || tries == overtaken {
+			break
+		}
+		if err := pause(ctx, time.Second); err != nil { // operators write their status all the time
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(out)
+	}
+	a.print("%s reverted, %s removed\n", plural(len(out.Reverted), "resource"), plural(len(out.Removed), "Secret"))
+	return nil
+}
+
+// overtaken is how often revert looks again at a cluster in which somebody was faster.
+const overtaken = 5
+
+// revertOnce takes back what is there now, and adds it to out.
+func (a *app) revertOnce(ctx context.Context, s *site, deleteSecrets bool, out *revertJSON) error {
 	state, err := a.observe(ctx, s)
 	if err != nil {
 		return err
@@ -55,12 +81,15 @@ func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
 		a.say("nothing was written")
 		return exit(exitError)
 	}
-	out := revertJSON{Reverted: []revertedJSON{}, PutBack: []string{}, Removed: []string{}}
 	for _, r := range reverts {
 		if err := s.store.WriteResource(ctx, r.Resource, r.Source); err != nil {
 			return hinted(err, "run "+a.line("revert")+" again")
 		}
-		a.say("%s %s in %s", a.paint(a.stderr, yellow, "reverted"), r.Resource, r.Resource.File)
+		if where := r.Resource.File; where != "" {
+			a.say("%s %s in %s", a.paint(a.stderr, yellow, "reverted"), r.Resource, where)
+		} else {
+			a.say("%s %s", a.paint(a.stderr, yellow, "reverted"), r.Resource)
+		}
 		for _, path := range r.Kept {
 			a.say("  left as it is, somebody changed it since: %s", path)
 		}
@@ -84,10 +113,6 @@ func (a *app) revert(ctx context.Context, deleteSecrets bool) error {
 			return err
 		}
 	}
-	if a.json() {
-		return a.printJSON(out)
-	}
-	a.print("%s reverted, %s removed\n", plural(len(reverts), "resource"), plural(len(remove), "Secret"))
 	return nil
 }
 

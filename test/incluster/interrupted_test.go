@@ -75,7 +75,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	}
 	walk()
 	first := killed
-	if n := p.written(); first < 9 || n != first {
+	if n := p.written(); first < 9 || n < first {
 		t.Errorf("it was killed at %d writes, and there were %d", first, n)
 	}
 	p.set(func(p *proxy) { p.after = nil })
@@ -84,7 +84,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	walk()
 	p.set(func(p *proxy) { p.after = nil })
 	s.endedWell(t, d, plain)
-	if n := p.written() - 1; killed-first < 8 || n != killed { // renew writes too
+	if n := p.written() - 1; killed-first < 8 || n < killed { // renew writes too
 		t.Errorf("it was killed at %d writes of the rollover, and there were %d", killed-first, n-first)
 	}
 	for _, name := range []string{"session", "my-ep"} {

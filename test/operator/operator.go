@@ -4,10 +4,10 @@
 //	o, err := operator.Start(t, operator.Options{…})
 //	defer o.Stop()
 //
-// It is version 1.7.0 with Flink 1.17.1 in it, the newest that a build can get from there without building it: later
-// versions are published as images. Version 1.7.0 takes Flink up to 1.19, writes flinkConfiguration as a mapping of texts, and
+// It is version 1.7.0 with Flink 1.17.1 in it, the newest that could be had from there: 1.8.0 to 1.15.0
+// were not found (November 2026). Version 1.7.0 takes Flink up to 1.19, writes flinkConfiguration as a mapping of texts, and
 // reads the truststore for Flink's REST endpoint where the resource says that it is; the variables
-// OPERATOR_TRUSTSTORE_PATH and OPERATOR_KEYSTORE_PASSWORD came with 1.8. Its webhook is not published.
+// OPERATOR_TRUSTSTORE_PATH and OPERATOR_KEYSTORE_PASSWORD came with 1.8. No version of its webhook was found.
 //
 // The JVM finds Secrets under /opt/flink/tls-cert as the operator's container does: it has a mount namespace of
 // its own, in which /opt is empty but for them. Who is not root needs a kernel that lets users make such namespaces.
