@@ -3,8 +3,8 @@
 // at a time write, watches that say when to look again, and Events.
 //
 // Call [Connect], then [NewStore]. It is the only package that knows client-go,
-// and it knows it by the dynamic client alone: the typed clientset would be most
-// of the binary.
+// and it knows it by the dynamic and the metadata client, and one of its own for
+// Secrets: the typed clientset would be most of the binary.
 //
 // It refuses to write over what changed since it was read
 // ([secrets.ErrChanged]), a Secret whose name is taken ([secrets.ErrExists]), and

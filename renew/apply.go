@@ -21,7 +21,8 @@ import (
 )
 
 // Apply runs the plan's actions in order and fills in the versions that they
-// make. What goes into Secrets and resources is made in parallel, ahead of the
+// make; where the store takes several writes at a time, leaves that follow each other
+// side by side. What goes into Secrets and resources is made in parallel, ahead of the
 // actions that write it. done is called after each action. Where the plan isolates its targets, an
 // action that fails stops those that need what it makes, and no others. A plan with faults is not for this function: the
 // caller decides what they stop.
