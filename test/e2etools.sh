@@ -28,7 +28,7 @@ for program in chromium certutil; do
 	printf 'e2etools: missing: %s; on Debian, as root: apt-get install --no-install-recommends chromium libnss3-tools\n' "$program" >&2
 	exit 1
 done
-printf '%-12s %s\n' browser "$(chromium --version)"
+printf '%-12s %s\n' browser "$(chromium --version 2>/dev/null)"
 
 folder=$(operator/build.sh "$cache")
 printf '%-12s %s\n' operator "$folder"
