@@ -26,7 +26,7 @@ func runningOn(t *testing.T, c *cluster.Cluster, manifests, configuration string
 func TestTheAPIServerGoesAway(t *testing.T) {
 	t.Parallel()
 	s, d := runningOn(t, cluster.Start(t), plain, config)
-	p := s.throughProxy(t, s.User(t, s.namespace, account))
+	p := s.throughProxy(t, s.Config)
 
 	// In the middle of apply, after a write of which flowcert hears nothing.
 	s.atWrite(t, p, 4, func() { s.KillAPIServer(t) })
