@@ -21,7 +21,7 @@ func TestClocksThatDiffer(t *testing.T) {
 	t.Parallel()
 	s, d := running(t, plain, config)
 	s.settled(t, d)
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	for _, by := range []time.Duration{month, -month, 3 * time.Minute} {
 		p.set(func(p *proxy) { p.shift = func(there time.Time) time.Time { return there.Add(by) } })
 		if r := s.must(t, 1, "apply"); !strings.Contains(r.stderr, "the API server's clock is") {
@@ -74,7 +74,7 @@ func TestTheClockStepsAMonthAheadAndBack(t *testing.T) {
 	s, d := running(t, plain, config)
 	s.settled(t, d)
 	var by atomic.Int64
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	p.set(func(p *proxy) {
 		p.shift = func(there time.Time) time.Time { return there.Add(time.Duration(by.Load())) }
 	})

@@ -212,7 +212,7 @@ func TestTerminatedInTheMiddleOfAWrite(t *testing.T) {
 	s, d := running(t, plain, config)
 	s.settled(t, d)
 	direct := s.kubeconfig
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	release := make(chan struct{})
 	s.atWrite(t, p, 5, func() { <-release })
 	run := s.start(t)

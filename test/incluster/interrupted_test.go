@@ -47,7 +47,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	s, d := running(t, plain, config)
 	s.settled(t, d)
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	// Every apply does one write, and is killed before it knows: the first wiring, and then another root.
 	killed := 0
 	walk := func() {
@@ -98,7 +98,7 @@ func TestEveryOtherWriteConflicts(t *testing.T) {
 	t.Parallel()
 	s, d := running(t, plain, config)
 	s.settled(t, d)
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	var conflicts atomic.Int64
 	p.set(func(p *proxy) {
 		p.before = func(w write) int {

@@ -64,7 +64,7 @@ func TestTheLeaseIsLostBetweenPlanAndWrite(t *testing.T) {
 	s.must(t, 0, "apply")
 	direct := s.kubeconfig
 	s.must(t, 0, "renew", "flinkDeployment/"+s.namespace+"/session")
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	release := make(chan struct{})
 	var held atomic.Bool
 	p.set(func(p *proxy) {
@@ -126,7 +126,7 @@ func TestOneResourceRefusesEveryChange(t *testing.T) {
 	t.Parallel()
 	s, d := running(t, plain, config)
 	s.settled(t, d)
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	p.set(func(p *proxy) {
 		p.before = func(w write) int {
 			if strings.HasSuffix(w.path, "/flinkdeployments/session") {
@@ -157,7 +157,7 @@ func TestAConflictOnTheLease(t *testing.T) {
 	t.Parallel()
 	s, d := running(t, plain, config)
 	s.settled(t, d)
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	run := s.start(t)
 	eventually(t, "it is ready", func() bool { code, _ := run.page(t, "/readyz"); return code == 200 })
 	p.set(func(p *proxy) { p.conflicts = 2 })
