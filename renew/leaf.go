@@ -265,7 +265,7 @@ func (p *planner) subject() pki.Subject {
 	return p.cfg.Authority.SelfSigned.Subject
 }
 
-// newRoot is the root that this plan makes, nil if it makes none.
+// newRoot is the root that this plan makes, or leaves for a later one; nil: every root is there.
 func (p *planner) newRoot() *Version {
 	if p.authority.pending() {
 		return p.authority.newest

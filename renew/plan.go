@@ -273,9 +273,7 @@ func (p *planner) run() *Plan {
 	p.planAuthority()
 	if p.authority.known {
 		p.plan.Root = p.authority.fingerprint()
-		if p.authority.pending() {
-			p.plan.newRoot = p.authority.newest
-		}
+		p.plan.newRoot = p.newRoot()
 		p.findOperatorStores()
 		p.planFlink()
 		p.planEventProcessing()
