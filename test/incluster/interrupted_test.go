@@ -49,44 +49,48 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	s.settled(t, d)
 	p := s.throughProxy(t, s.User(t, s.namespace, account))
 	// Every apply does one write, and is killed before it knows: the first wiring, and then another root.
-	killed := 0
-	walk := func() {
-		for {
-			if killed > 60 {
-				t.Fatal("it comes to no end")
-			}
+	walk := func() (killed int) {
+		for killed <= 60 {
 			cmd := s.command(t.Context(), "apply")
+			var begun atomic.Bool
+			gone := make(chan struct{})
 			p.set(func(p *proxy) {
+				p.before = func(write) int {
+					if begun.Swap(true) { // those beside the first one come too late
+						<-gone
+						return http.StatusInternalServerError
+					}
+					return 0
+				}
 				p.after = func(write) {
 					_ = cmd.Process.Kill()
 					panic(http.ErrAbortHandler) // it never hears of it
 				}
 			})
 			output := ended(t, cmd)
+			close(gone)
+			p.set(func(p *proxy) { p.before, p.after = nil, nil })
 			if cmd.ProcessState.Exited() {
 				if code := cmd.ProcessState.ExitCode(); code != 0 {
 					t.Fatalf("the last apply ended with %d:\n%s", code, output)
 				}
-				return
+				return killed
 			}
 			killed++
 			s.leaseEnds(t)
 		}
+		t.Fatal("it comes to no end")
+		return killed
 	}
-	walk()
-	first := killed
-	if n := p.written(); first < 9 || n < first {
-		t.Errorf("it was killed at %d writes, and there were %d", first, n)
+	if n := walk(); n < 9 {
+		t.Errorf("it was killed at %d writes of the first wiring", n)
 	}
-	p.set(func(p *proxy) { p.after = nil })
 	s.endedWell(t, d, plain)
 	s.must(t, 0, "renew", "--ca")
-	walk()
-	p.set(func(p *proxy) { p.after = nil })
-	s.endedWell(t, d, plain)
-	if n := p.written() - 1; killed-first < 8 || n < killed { // renew writes too
-		t.Errorf("it was killed at %d writes of the rollover, and there were %d", killed-first, n-first)
+	if n := walk(); n < 8 {
+		t.Errorf("it was killed at %d writes of the rollover", n)
 	}
+	s.endedWell(t, d, plain)
 	for _, name := range []string{"session", "my-ep"} {
 		if n := s.restarts(t, d, name); n != 2 {
 			t.Errorf("%s restarted %d times, and not once for each change", name, n)
