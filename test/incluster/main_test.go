@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowcert/flowcert/test/tools"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -27,21 +29,10 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "flowcert-incluster-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	program = filepath.Join(dir, "flowcert")
-	build := exec.Command("go", "build", "-o", program, "../../cmd/flowcert")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building flowcert:", err)
-		os.Exit(1)
-	}
-	code := cluster.Run(m)
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(tools.WithFlowcert(func(built string) int {
+		program = built
+		return cluster.Run(m)
+	}))
 }
 
 // Resources that the tests look at.

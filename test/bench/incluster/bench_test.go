@@ -27,6 +27,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/flowcert/flowcert/test/tools"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -63,9 +65,15 @@ const (
 
 var report bytes.Buffer
 
+// program is the binary under test.
+var program string
+
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code := cluster.Run(m)
+	code := tools.WithFlowcert(func(built string) int {
+		program = built
+		return cluster.Run(m)
+	})
 	if report.Len() > 0 {
 		fmt.Printf("\n%s, %d processors, CA %s, %d certificates with JKS and PKCS12 stores\n%s", runtime.Version(), runtime.NumCPU(), *caKey, *count, report.String())
 	}
@@ -77,9 +85,8 @@ var secretsGVR = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 // bench is one control plane and one flowcert.
 type bench struct {
 	*cluster.Cluster
-	b       *testing.B
-	program string
-	table   *tabwriter.Writer
+	b     *testing.B
+	table *tabwriter.Writer
 }
 
 func (m bench) row(name string, value, target string, met bool) {
@@ -93,14 +100,9 @@ func (m bench) row(name string, value, target string, met bool) {
 }
 
 func BenchmarkCluster(b *testing.B) {
-	m := bench{Cluster: cluster.Start(b), b: b, program: filepath.Join(b.TempDir(), "flowcert"), table: tabwriter.NewWriter(&report, 0, 0, 2, ' ', 0)}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", m.program, "../../../cmd/flowcert")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	m := bench{Cluster: cluster.Start(b), b: b, table: tabwriter.NewWriter(&report, 0, 0, 2, ' ', 0)}
 	for b.Loop() {
-		info, err := os.Stat(m.program)
+		info, err := os.Stat(program)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -234,7 +236,7 @@ func (m bench) run(dir string, args ...string) used {
 }
 
 func (m bench) command(dir string, args ...string) *exec.Cmd {
-	cmd := exec.Command(m.program, args...)
+	cmd := exec.Command(program, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(dir, "kubeconfig"))
 	cmd.Stdout = io.Discard

@@ -5,9 +5,9 @@ package operator
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/flowcert/flowcert/test/tools"
 
 	"github.com/flowcert/flowcert/test/cluster"
 )
@@ -16,23 +16,13 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "flowcert-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	program = filepath.Join(dir, "flowcert")
-	build := exec.Command("go", "build", "-o", program, "../../../cmd/flowcert")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building flowcert:", err)
-		os.Exit(1)
-	}
-	code := cluster.Run(m)
-	if err := stopOperator(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(tools.WithFlowcert(func(built string) int {
+		program = built
+		code := cluster.Run(m)
+		if err := stopOperator(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return code
+	}))
 }
