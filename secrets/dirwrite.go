@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/yamledit"
@@ -120,7 +121,7 @@ func (d *Dir) onlyIn(path string, ref Ref) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	for _, doc := range yamledit.Split(data) {
+	for _, doc := range documents(data) {
 		obj, err := yamledit.Decode(doc.Bytes)
 		found, _ := d.refOf(obj)
 		if errors.Is(err, yamledit.ErrEmpty) || err == nil && obj["kind"] == "Secret" && found == ref {
@@ -152,15 +153,18 @@ func (d *Dir) WriteResource(_ context.Context, r deploy.Resource, source []byte)
 	if err != nil {
 		return err
 	}
-	docs := yamledit.Split(data)
+	docs := documents(data)
 	if r.Document >= len(docs) || !bytes.Equal(docs[r.Document].Bytes, r.Source) {
 		return fmt.Errorf("%s: %w", r.Where(), ErrChanged)
 	}
-	at := docs[r.Document].Offset
-	out := make([]byte, 0, len(data)+len(source))
-	out = append(out, data[:at]...)
-	out = append(out, source...)
-	out = append(out, data[at+len(r.Source):]...)
+	out, err := docs[r.Document].Replace(data, source)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.Where(), err)
+	}
+	docs[r.Document].Bytes = source
+	if !slices.EqualFunc(documents(out), docs, func(a, b yamledit.Document) bool { return bytes.Equal(a.Bytes, b.Bytes) }) {
+		return fmt.Errorf("%s: the edit does not fit into the file; make the resource a document of its own", r.Where())
+	}
 	d.settleFolder(filepath.Join(d.path, secretsFolder))
 	d.unsynced[filepath.Dir(path)] = true
 	return writeAs(path, out, info.Mode().Perm(), info)

@@ -147,7 +147,7 @@ func stripSpace(s string) string {
 // Parse reads the Secrets in a stream of manifests; other kinds are passed over.
 func Parse(data []byte) ([]*Secret, error) {
 	var out []*Secret
-	for _, doc := range yamledit.Split(data) {
+	for _, doc := range documents(data) {
 		obj, err := yamledit.Decode(doc.Bytes)
 		if errors.Is(err, yamledit.ErrEmpty) {
 			continue

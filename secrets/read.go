@@ -89,12 +89,41 @@ func (d *Dir) contents(f found) contents {
 		c.err = err
 		return c
 	}
-	for i, doc := range yamledit.Split(data) {
+	for i, doc := range documents(data) {
 		if interesting.Match(doc.Bytes) {
 			c.objects = append(c.objects, d.object(f.path, i, doc))
 		}
 	}
 	return c
+}
+
+// list finds documents that may be a List.
+var list = regexp.MustCompile(`kind["']?\s*:\s*["']?List\b`)
+
+// documents are the objects of a stream: its documents, and in place of a List, which is what kubectl get prints for
+// several objects, its items.
+func documents(data []byte) []yamledit.Document {
+	var out []yamledit.Document
+	for _, doc := range yamledit.Split(data) {
+		if items, ok := listItems(doc); ok {
+			out = append(out, items...)
+		} else {
+			out = append(out, doc)
+		}
+	}
+	return out
+}
+
+// listItems are those of a List that can be taken apart.
+func listItems(doc yamledit.Document) ([]yamledit.Document, bool) {
+	if !list.Match(doc.Bytes) {
+		return nil, false
+	}
+	if values, err := yamledit.Decode(doc.Bytes); err != nil || values["apiVersion"] != "v1" || values["kind"] != "List" {
+		return nil, false
+	}
+	items, err := doc.Items()
+	return items, err == nil
 }
 
 func (d *Dir) object(path string, index int, doc yamledit.Document) object {
@@ -192,14 +221,13 @@ func (r *reading) add(path string, o object) error {
 	return nil
 }
 
-// listed refuses what kubectl get prints for several objects, where it holds
-// something that is looked at.
+// listed refuses a List that cannot be taken apart, where it holds something that is looked at.
 func listed(obj map[string]any) error {
 	items, _ := obj["items"].([]any)
 	for _, item := range items {
 		o, _ := item.(map[string]any)
 		if kind, _ := o["kind"].(string); interesting.MatchString("kind: " + kind) {
-			return fmt.Errorf("holds %s in a List; split the List into documents", kind)
+			return fmt.Errorf("holds %s in a List that cannot be taken apart; split the List into documents", kind)
 		}
 	}
 	return nil
@@ -261,7 +289,7 @@ func (d *Dir) Namespaces(path string) (bare, other bool, err error) {
 	if err != nil {
 		return false, false, fmt.Errorf("%s: %w", path, err)
 	}
-	for _, doc := range yamledit.Split(data) {
+	for _, doc := range documents(data) {
 		obj, err := yamledit.Decode(doc.Bytes)
 		if err != nil {
 			continue // not an object of ours; kubectl will say what is wrong with it

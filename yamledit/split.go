@@ -5,7 +5,8 @@ import "bytes"
 // Document is one document of a stream, with its markers.
 type Document struct {
 	Offset, Line int    // where Bytes begins in the stream: byte offset, and line number from 1
-	Bytes        []byte // not copied: a part of the stream
+	Bytes        []byte // not copied: a part of the stream; but see [Document.Items]
+	dash         int    // one more than where in Bytes a space stands for a dash; 0: nowhere
 }
 
 // Split divides a stream at its document markers, lines that begin with --- or
