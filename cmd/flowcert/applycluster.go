@@ -141,6 +141,7 @@ type applying struct {
 
 // Planned implements renew.Watcher.
 func (w *applying) Planned(_ *renew.State, plan *renew.Plan) {
+	w.view.clear() // what it says of those that are ready is over
 	for _, was := range w.rolling {
 		if !slices.ContainsFunc(plan.Rolling, func(r renew.Wait) bool { return r.Target == was.Target }) {
 			w.view.line("%s %s", w.app.paint(w.app.stderr, green, "ready "), was.Target)

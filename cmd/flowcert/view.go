@@ -13,18 +13,18 @@ import (
 // view shows what goes on: on a terminal the last lines are live and written
 // over; elsewhere each change is a line of its own.
 type view struct {
-	w     io.Writer
-	live  bool
-	width int
-	shown []string // lines that are on the terminal now, or that were printed last
+	w             io.Writer
+	live          bool
+	width, height int
+	shown         []string // lines that are on the terminal now, or that were printed last
 }
 
 func (a *app) newView() *view {
 	v := &view{w: a.stderr}
 	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && !a.json() {
-		v.live, v.width = true, 80
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			v.width = w
+		v.live, v.width, v.height = true, 80, 24
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+			v.width, v.height = w, h
 		}
 	}
 	return v
@@ -52,6 +52,10 @@ func (v *view) show(lines []string) {
 		return
 	}
 	v.clear()
+	// What has left the screen at its top cannot be taken away again.
+	if most := max(v.height-2, 1); len(lines) > most {
+		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("waits  … and %d more", len(lines)-most))
+	}
 	for _, l := range lines {
 		fmt.Fprintln(v.w, cut(l, v.width-1))
 	}
