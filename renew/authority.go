@@ -172,7 +172,7 @@ func (p *planner) readRoots() bool {
 			err = fmt.Errorf("%s: the key does not belong to the certificate", s.Ref)
 		}
 		if err != nil {
-			p.fault(a.target, err, damaged)
+			p.fault(a.target, err, p.damaged())
 			return false
 		}
 		if start := id.Chain[0].NotBefore; p.state.Now.Before(start) {
@@ -191,7 +191,7 @@ func (p *planner) readRoots() bool {
 	}
 	slices.SortStableFunc(a.roots, func(x, y root) int { return generation(x.version.Secret) - generation(y.version.Secret) })
 	if err := p.readCrosses(); err != nil {
-		p.fault(a.target, err, damaged)
+		p.fault(a.target, err, p.damaged())
 		return false
 	}
 	return true

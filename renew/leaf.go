@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
@@ -328,19 +329,24 @@ func (p *planner) firstReason(w leafWant, rest []judged) (reason string, keep *s
 		return p.noneYet(w.namespace, w.referenced), nil
 	}
 	if rest[0].keep {
-		return rest[0].reason, &rest[0].id
+		keep = &rest[0].id
 	}
-	return rest[0].reason, nil
+	return cmp.Or(p.gone(w.namespace, w.referenced), rest[0].reason), keep
 }
 
-// noneYet says why a first version is made: what a resource refers to may be gone.
+// noneYet says why a first version is made.
 func (p *planner) noneYet(namespace string, referenced []string) string {
+	return cmp.Or(p.gone(namespace, referenced), "there is none yet")
+}
+
+// gone says that somebody removed a version that a resource refers to; empty: nobody did.
+func (p *planner) gone(namespace string, referenced []string) string {
 	for _, name := range referenced {
 		if secrets.IsVersionName(name) && p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}] == nil {
 			return name + " is gone"
 		}
 	}
-	return "there is none yet"
+	return ""
 }
 
 // clockBehind reports, as a fault, a leaf of ours that begins in the future: the

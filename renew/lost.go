@@ -11,12 +11,23 @@ import (
 	"github.com/flowcert/flowcert/secrets"
 )
 
-// wayOut leads to a new CA where the old one's key is gone for good. The folder
-// goes first: revert refuses to work beside a file that it cannot read.
-const wayOut = "move authority/ away, take flowcert's work out (flowcert revert --delete-secrets), and apply again: every client then needs the new CA"
+// wayOut leads to a new CA where the old one's key is gone for good. In a directory the folder goes first: revert
+// refuses to work beside a file that it cannot read.
+func (p *planner) wayOut() string {
+	const next = "take flowcert's work out (flowcert revert --delete-secrets)%s, and apply again: every client then needs the new CA"
+	if p.state.live() {
+		return fmt.Sprintf(next, ", delete the Secrets of its roots that are left")
+	}
+	return "move authority/ away, " + fmt.Sprintf(next, "")
+}
 
 // damaged is what to do about a root whose Secret is there and of no use.
-const damaged = "move its manifest away and bring it back from a backup (flowcert import); without one, " + wayOut
+func (p *planner) damaged() string {
+	if p.state.live() {
+		return "delete it and bring it back from a backup (flowcert import); without one, " + p.wayOut()
+	}
+	return "move its manifest away and bring it back from a backup (flowcert import); without one, " + p.wayOut()
+}
 
 // copied is what to do about a manifest that knows a root of another site.
 const copied = "; from a manifest that was copied from another site, remove its annotation " + deploy.RootAnnotation
@@ -62,7 +73,7 @@ func (p *planner) lost(e evidence) error {
 	}
 	return Hinted{
 		Err:  fmt.Errorf("the authority's root is not there, but %s was made under it", e.where),
-		Hint: fmt.Sprintf("bring the authority back from a backup (flowcert import), or put the manifest of %s back; without either, %s", p.rootName(1), wayOut) + e.hint,
+		Hint: fmt.Sprintf("bring the authority back from a backup (flowcert import), or put the manifest of %s back; without either, %s", p.rootName(1), p.wayOut()) + e.hint,
 	}
 }
 
@@ -84,7 +95,7 @@ func (p *planner) lostNewer() error {
 	}
 	return Hinted{
 		Err:  fmt.Errorf("the authority's newest root is not there: %s was made under another one than %s", where, roots[0].Ref),
-		Hint: "bring the authority back from a backup (flowcert import), or put its manifest back into authority/; without either, " + wayOut + copied,
+		Hint: "bring the authority back from a backup (flowcert import), or put the root's manifest back; without either, " + p.wayOut() + copied,
 	}
 }
 

@@ -61,7 +61,7 @@ func (p *planner) trust(w trustWant) (*Version, *MakeTrust) {
 			return v, nil
 		}
 		if i == 0 {
-			reason = why
+			reason = cmp.Or(p.gone(w.namespace, w.referenced), why)
 		}
 		if w.password == "" && w.passwordFrom == nil {
 			w.password = usable(s, secrets.Password)
