@@ -215,12 +215,7 @@ func verifyMade(cert, issuer *x509.Certificate, usage x509.ExtKeyUsage) error {
 	if issuer.NotBefore.After(at) {
 		at = issuer.NotBefore
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(issuer)
-	_, err := cert.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage},
-	})
-	if err != nil {
+	if err := verifyPath([]*x509.Certificate{cert, issuer}, usage, at); err != nil {
 		return fmt.Errorf("it does not verify against its issuer: %w", err)
 	}
 	return nil

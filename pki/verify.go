@@ -189,8 +189,21 @@ func pool(certs []*x509.Certificate) *x509.CertPool {
 	return p
 }
 
-// verifyPath checks this one path, leaf first and anchor last, and no other.
+// verifyPath checks this one path, leaf first and anchor last, and no other. The certificates are as they were parsed
+// (the key usage of the first does not count here): for others see verifyAltered.
 func verifyPath(path []*x509.Certificate, usage x509.ExtKeyUsage, at time.Time) error {
+	if provenPath(path, usage, at) {
+		return nil
+	}
+	if err := verifyAltered(path, usage, at); err != nil {
+		return err
+	}
+	paths.add(keyOf(path))
+	return nil
+}
+
+// verifyAltered is verifyPath where fields may contradict the bytes, as those of relax do: nothing is remembered.
+func verifyAltered(path []*x509.Certificate, usage x509.ExtKeyUsage, at time.Time) error {
 	var between []*x509.Certificate
 	if len(path) > 2 {
 		between = path[1 : len(path)-1]

@@ -124,21 +124,39 @@ func jvmBuild(chain, anchors []*x509.Certificate, at time.Time) ([][]*x509.Certi
 }
 
 // verifyJVMPath checks one path; the anchor counts for its name and key, and must be a
-// CA that may sign (PKIXValidator.verifyTrustAnchor), which verifyPath looks at too.
+// CA that may sign (PKIXValidator.verifyTrustAnchor), which verifyJVMSignatures looks at too.
 func verifyJVMPath(p Profile, path []*x509.Certificate, at time.Time) error {
-	path = slices.Clone(path)
-	path[len(path)-1] = relax(path[len(path)-1])
 	path, err := collapse(path, at)
 	if err != nil {
 		return err
 	}
-	if err := verifyPath(path, x509.ExtKeyUsageAny, at); err != nil {
+	if err := verifyJVMSignatures(path, at); err != nil {
 		return err
 	}
 	if err := checkCommonNames(path[:len(path)-1]); err != nil {
 		return err
 	}
 	return checkShape(p, path)
+}
+
+// verifyJVMSignatures verifies up to the last intermediate, and apart from that, because it is the same for many
+// leaves, that the anchor signed it. What does not verify so is verified as a whole, which says why.
+func verifyJVMSignatures(path []*x509.Certificate, at time.Time) error {
+	below, anchor := path[:len(path)-1], path[len(path)-1]
+	if mayPart(below, anchor) && Signed(anchor, below[len(below)-1]) && verifyPath(below, x509.ExtKeyUsageAny, at) == nil {
+		return nil
+	}
+	return verifyAltered(append(slices.Clone(below), relax(anchor)), x509.ExtKeyUsageAny, at)
+}
+
+// mayPart reports whether crypto/x509 looks at the last of these certificates no less closely where it is the anchor of
+// the others: there it need not say that it is a CA, and its policies do not count.
+func mayPart(below []*x509.Certificate, anchor *x509.Certificate) bool {
+	last := below[len(below)-1]
+	return len(below) > 1 && last.BasicConstraintsValid && last.IsCA && string(last.RawIssuer) == string(anchor.RawSubject) &&
+		!slices.ContainsFunc(below, func(c *x509.Certificate) bool {
+			return sameSubjectAndKey(c, anchor) || c.RequireExplicitPolicy > 0 || c.RequireExplicitPolicyZero
+		})
 }
 
 // collapse leaves out a CA that is followed by another certificate for its name and

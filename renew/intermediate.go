@@ -252,11 +252,11 @@ func (p *planner) underNewest(cert *x509.Certificate) bool {
 	a := &p.authority
 	switch {
 	case a.user != nil:
-		return cert.CheckSignatureFrom(a.user.certificate) == nil
+		return pki.Signed(a.user.certificate, cert)
 	case a.pending():
 		return false
 	}
-	return cert.CheckSignatureFrom(a.signing().certificate) == nil
+	return pki.Signed(a.signing().certificate, cert)
 }
 
 func (p *planner) topName() string {

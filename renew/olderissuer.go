@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/flowcert/flowcert/pki"
 )
 
 // olderIssuer is an intermediate, or a root, of an earlier generation that is
@@ -62,7 +64,7 @@ func (p *planner) signersUnder(top *issuer, w leafWant) []*issuer {
 	}
 	var out []*issuer
 	for _, h := range p.heldFor(w.namespace) {
-		if !h.whole() || p.expired(h.id.Chain[0]) || h.id.Chain[0].CheckSignatureFrom(top.certificate) != nil || permits(h.id.Chain[0], w.allNames()) != nil {
+		if !h.whole() || p.expired(h.id.Chain[0]) || !pki.Signed(top.certificate, h.id.Chain[0]) || permits(h.id.Chain[0], w.allNames()) != nil {
 			continue
 		}
 		i := h.issuer(top.beyond)

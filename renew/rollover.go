@@ -86,7 +86,7 @@ func readCross(r, older root) (*x509.Certificate, error) {
 		return nil, nil
 	}
 	certs, err := pki.ParseCertificates(data)
-	if err == nil && (len(certs) != 1 || !bytes.Equal(certs[0].RawSubjectPublicKeyInfo, r.certificate.RawSubjectPublicKeyInfo) || certs[0].CheckSignatureFrom(older.certificate) != nil) {
+	if err == nil && (len(certs) != 1 || !bytes.Equal(certs[0].RawSubjectPublicKeyInfo, r.certificate.RawSubjectPublicKeyInfo) || !pki.Signed(older.certificate, certs[0])) {
 		err = fmt.Errorf("is not the certificate of %q signed by %q", r.certificate.Subject.CommonName, older.certificate.Subject.CommonName)
 	}
 	if err != nil {
@@ -131,7 +131,7 @@ func home(chain []*x509.Certificate, roots []root) *root {
 	for i := range roots {
 		for _, c := range chain {
 			r := roots[i].certificate
-			if bytes.Equal(c.RawIssuer, r.RawSubject) && !isRoot(c) && c.CheckSignatureFrom(r) == nil {
+			if bytes.Equal(c.RawIssuer, r.RawSubject) && !isRoot(c) && pki.Signed(r, c) {
 				return &roots[i]
 			}
 		}

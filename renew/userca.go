@@ -141,7 +141,7 @@ func pathToRoot(ca *x509.Certificate, given []*x509.Certificate) ([]*x509.Certif
 
 func issuerAmong(given []*x509.Certificate, c *x509.Certificate) *x509.Certificate {
 	for _, candidate := range given {
-		if !candidate.Equal(c) && c.CheckSignatureFrom(candidate) == nil {
+		if !candidate.Equal(c) && pki.Signed(candidate, c) {
 			return candidate
 		}
 	}

@@ -65,6 +65,28 @@ func EncodeKey(f Format, key KeyEntry, password string) ([]byte, error) {
 	if err := checkKeyEntry(key); err != nil {
 		return nil, fmt.Errorf("%s key store: %w", f, err)
 	}
+	return encodeKey(f, key, password)
+}
+
+// EncodeKeys makes the key stores of [EncodeKey] in several formats, in their order. The signatures in the chain are
+// verified once: with RSA that takes as long as to make a store.
+func EncodeKeys(key KeyEntry, password string, formats ...Format) ([][]byte, error) {
+	if err := checkKeyEntry(key); err != nil {
+		return nil, fmt.Errorf("key store: %w", err)
+	}
+	var stores [][]byte
+	for _, f := range formats {
+		out, err := encodeKey(f, key, password)
+		if err != nil {
+			return nil, err
+		}
+		stores = append(stores, out)
+	}
+	return stores, nil
+}
+
+// encodeKey is EncodeKey of an entry that was checked.
+func encodeKey(f Format, key KeyEntry, password string) ([]byte, error) {
 	if f != PEM {
 		if err := CheckPassword(password); err != nil {
 			return nil, fmt.Errorf("%s key store: %w", f, err)
