@@ -61,7 +61,7 @@ func (s *Store) Writers() int { return 8 }
 func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 	snap := &secrets.Snapshot{
 		Secrets: map[secrets.Ref]*secrets.Secret{}, ConfigMaps: map[secrets.Ref]map[string]string{},
-		Live: &secrets.Live{Closed: map[string]error{}},
+		Live: &secrets.Live{Closed: map[string]error{}, Unread: map[string]error{}},
 	}
 	for _, ns := range s.cfg.Served() {
 		if err := s.readNamespace(ctx, snap, ns); err != nil {
@@ -120,10 +120,11 @@ func (s *Store) readNamespace(ctx context.Context, snap *secrets.Snapshot, ns st
 	}
 	var resources []deploy.Resource
 	var live deploy.Running
+	unread := map[string]error{}
 	add := func(u *unstructured.Unstructured) {
 		r, err := resourceFrom(u)
 		if err != nil {
-			snap.Broken = append(snap.Broken, err)
+			unread[deploy.Target(u.GetKind(), u.GetNamespace(), u.GetName())] = err
 			return
 		}
 		resources = append(resources, r)
@@ -138,6 +139,7 @@ func (s *Store) readNamespace(ctx context.Context, snap *secrets.Snapshot, ns st
 		return err
 	}
 	maps.Copy(snap.Secrets, found)
+	maps.Copy(snap.Live.Unread, unread)
 	snap.Resources = append(snap.Resources, resources...)
 	snap.Live.Pods = append(snap.Live.Pods, live.Pods...)
 	snap.Live.Controllers = append(snap.Live.Controllers, live.Controllers...)

@@ -89,6 +89,9 @@ func authorityTarget(cfg *config.Config) string {
 func (p *planner) planAuthority() {
 	a := &p.authority
 	a.target = authorityTarget(p.cfg)
+	if p.state.closed(p.cfg.Namespace) != nil {
+		return // a fault says so; which roots there are, and are distrusted, is not known
+	}
 	if p.cfg.Authority.Secret != nil {
 		if p.readFormer() {
 			p.userAuthority()

@@ -78,8 +78,12 @@ func (a authority) isLost(c *x509.Certificate) bool {
 }
 
 // givenUp reports whether a certificate is that of a compromised root under which
-// no server stands any more that a truststore is for.
+// no server stands any more that a truststore is for. Where a server cannot be
+// looked at only a root that was put down is: that nothing stood under any more.
 func (p *planner) givenUp(c *x509.Certificate) bool {
+	if _, hidden := p.hiddenServer(); hidden != nil && !slices.ContainsFunc(p.authority.distrusted, c.Equal) {
+		return false
+	}
 	return p.authority.isLost(c) && !slices.ContainsFunc(p.faces(), func(f facing) bool { return !p.foreignTo(f)(c) })
 }
 

@@ -68,6 +68,8 @@ type Live struct {
 	// Closed are namespaces that could not be read, and why. What they hold is
 	// unknown; the others go on.
 	Closed map[string]error
+	// Unread are custom resources whose content does not read, by target, and why.
+	Unread map[string]error
 	// Ahead is how far the API server's clock is ahead of this one.
 	Ahead time.Duration
 	// OperatorNamespace is where the Flink operator was found; empty: nowhere.
