@@ -118,7 +118,7 @@ func (p *planner) planAuthority() {
 	if !p.needsAuthority() {
 		return
 	}
-	if ns := p.anyClosed(); ns != "" {
+	if ns := p.anyClosed(); ns != "" && a.last == 0 {
 		a.known = false
 		p.fault(a.target, fmt.Errorf("whether there is an authority already cannot be told: namespace %s cannot be read", ns), "let flowcert read it, or take it out of flowcert.yaml")
 		return

@@ -325,14 +325,15 @@ func (p *planner) unseenFlink(job *eventProcessingJob) *unseen {
 // password is the operator's, see flinkShape, and which that is cannot be told.
 // Later ones keep the password of those before.
 func (p *planner) withoutOperator(job *flinkJob) string {
-	if !p.state.live() || !job.config.TLS.Rest || len(p.state.versions[slot{job.target, secrets.RoleFlinkTLS}]) > 0 {
+	o := p.cfg.FlinkOperator
+	if o == nil || !job.config.TLS.Rest || len(p.state.versions[slot{job.target, secrets.RoleFlinkTLS}]) > 0 {
 		return ""
 	}
-	for _, ns := range p.unseenOperator() {
-		u := p.unseen[operatorTarget(ns)]
-		return fmt.Sprintf("the password of the Flink operator's stores, which its truststore is to have, is not known (%s); %s", u.why, u.hint)
+	u := p.unseen[operatorTarget(o.Namespace)]
+	if u == nil {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("the password of the Flink operator's stores, which its truststore is to have, is not known (%s); %s", u.why, u.hint)
 }
 
 // partly is the error of a cluster of which not everything could be read; nil: it
