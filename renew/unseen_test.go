@@ -228,6 +228,11 @@ func TestUnseenInACompromise(t *testing.T) {
 	if len(s.roots(now)) != 2 {
 		t.Error("the compromised root is gone")
 	}
+	state := s.runs(now)
+	state.close("far")
+	if p := newPlanner(s.cfg, state); p.run() == nil || p.givenUp(g1) {
+		t.Error("where it stands in a source it is given up")
+	}
 	entries, err := newPlanner(s.cfg, s.observe(now)).trustOf(s.version(now, truststoreTarget("ea", "ssl-truststore"), secrets.RoleTruststore))
 	if err != nil || !slices.ContainsFunc(secrets.Certificates(entries), g1.Equal) {
 		t.Errorf("the database's root has left the truststore (%v)", err)

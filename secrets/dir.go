@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,6 +81,20 @@ type Live struct {
 	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
 	// where it may not be read.
 	ClusterAPI string
+}
+
+// Close takes what a namespace of a cluster holds out of the snapshot: part of it
+// cannot be read.
+func (s *Snapshot) Close(namespace string, why error) {
+	s.Live.Closed[namespace] = why
+	s.Resources = slices.DeleteFunc(s.Resources, func(r deploy.Resource) bool { return r.Namespace == namespace })
+	s.Live.Pods = slices.DeleteFunc(s.Live.Pods, func(p deploy.Pod) bool { return p.Namespace == namespace })
+	s.Live.Controllers = slices.DeleteFunc(s.Live.Controllers, func(c deploy.Controller) bool { return c.Namespace == namespace })
+	maps.DeleteFunc(s.Secrets, func(ref Ref, _ *Secret) bool { return ref.Namespace == namespace })
+	maps.DeleteFunc(s.Live.Unread, func(target string, _ error) bool { return strings.Contains(target, "/"+namespace+"/") })
+	if s.Live.OperatorNamespace == namespace {
+		s.Live.OperatorNamespace = ""
+	}
 }
 
 // Uses lists what holds on to a Secret, as people read it: pods, and what makes
