@@ -186,6 +186,7 @@ type planner struct {
 	made           map[string]int                 // how many of them, by namespace
 	wired          map[string]*eventProcessingJob // by target
 	unseen         map[string]*unseen             // by target, see findUnseen
+	hidden         *hidden                        // see hiddenServer; nil: not looked for yet
 	flinks         map[string]*flinkJob
 	webhook        *webhookJob                // of the Flink operator; nil: none to look after
 	operatorStores *shape                     // of the Flink operator; nil: not known

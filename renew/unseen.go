@@ -177,11 +177,29 @@ func (p *planner) vouching(profile pki.Profile, w leafWant) []*x509.Certificate 
 }
 
 // hiddenServer is something that serves, by its target, and cannot be looked at;
-// nil: there is none.
+// nil: there is none. It is looked for once a pass.
 func (p *planner) hiddenServer() (string, *unseen) {
+	if p.hidden == nil {
+		p.hidden = &hidden{}
+		p.hidden.target, p.hidden.unseen = p.findHidden()
+	}
+	return p.hidden.target, p.hidden.unseen
+}
+
+type hidden struct {
+	target string
+	*unseen
+}
+
+func (p *planner) findHidden() (string, *unseen) {
 	for _, t := range p.cfg.Targets() {
 		if u := p.unseen[t.String()]; u != nil {
 			return t.String(), u
+		}
+	}
+	for _, c := range p.cfg.Certificates {
+		if u := p.lostLeaf(c); u != nil {
+			return c.Target().String(), u
 		}
 	}
 	return "", nil
