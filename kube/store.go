@@ -61,7 +61,7 @@ func (s *Store) Writers() int { return 8 }
 func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 	snap := &secrets.Snapshot{
 		Secrets: map[secrets.Ref]*secrets.Secret{}, ConfigMaps: map[secrets.Ref]map[string]string{},
-		Live: &secrets.Live{Closed: map[string]error{}},
+		Live: &secrets.Live{Closed: map[string]error{}, Unread: map[string]error{}},
 	}
 	for _, ns := range s.cfg.Served() {
 		if err := s.readNamespace(ctx, snap, ns); err != nil {
@@ -71,6 +71,7 @@ func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 			snap.Live.Closed[ns] = err
 		}
 	}
+	findOperator(snap)
 	err := s.readNamed(ctx, snap)
 	if err != nil {
 		return nil, err
@@ -120,10 +121,11 @@ func (s *Store) readNamespace(ctx context.Context, snap *secrets.Snapshot, ns st
 	}
 	var resources []deploy.Resource
 	var live deploy.Running
+	unread := map[string]error{}
 	add := func(u *unstructured.Unstructured) {
 		r, err := resourceFrom(u)
 		if err != nil {
-			snap.Broken = append(snap.Broken, err)
+			unread[deploy.Target(u.GetKind(), u.GetNamespace(), u.GetName())] = err
 			return
 		}
 		resources = append(resources, r)
@@ -138,15 +140,30 @@ func (s *Store) readNamespace(ctx context.Context, snap *secrets.Snapshot, ns st
 		return err
 	}
 	maps.Copy(snap.Secrets, found)
+	maps.Copy(snap.Live.Unread, unread)
 	snap.Resources = append(snap.Resources, resources...)
 	snap.Live.Pods = append(snap.Live.Pods, live.Pods...)
 	snap.Live.Controllers = append(snap.Live.Controllers, live.Controllers...)
-	for _, c := range live.Controllers {
+	return nil
+}
+
+// findOperator finds the Flink operator by its Deployment (its Helm chart,
+// templates/_helpers.tpl). Where that is not there, because somebody installs it
+// anew, it is where its stores are: it will read them again.
+func findOperator(snap *secrets.Snapshot) {
+	for _, c := range snap.Live.Controllers {
 		if c.Kind == deploymentKind && c.Labels["app.kubernetes.io/name"] == "flink-kubernetes-operator" {
-			snap.Live.OperatorNamespace = ns
+			snap.Live.OperatorNamespace = c.Namespace
 		}
 	}
-	return nil
+	if snap.Live.OperatorNamespace != "" {
+		return
+	}
+	for ref, secret := range snap.Secrets {
+		if ref.Name == config.OperatorCertSecret && secret.Role() == secrets.RoleOperatorCert && snap.Live.OperatorNamespace <= ref.Namespace {
+			snap.Live.OperatorNamespace = ref.Namespace
+		}
+	}
 }
 
 // ours are flowcert's Secrets in a namespace, read a page at a time.
@@ -229,6 +246,9 @@ func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
 		case err == nil:
 			snap.Secrets[ref] = secretFrom(secret)
 		case apierrors.IsNotFound(err):
+		case refused(err) && slices.Contains(s.cfg.Served(), ref.Namespace):
+			// To list what is flowcert's is not enough: nobody knows whose the name is.
+			snap.Close(ref.Namespace, err)
 		case refused(err):
 			snap.Broken = append(snap.Broken, fmt.Errorf("%s: %w", ref, err))
 		default:

@@ -83,6 +83,7 @@ type MakeLeaf struct {
 	Shape     shape
 	Edges     []Edge
 	Earlier   string // see earlierTrustAnnotation
+	Lost      bool   // see lostChain
 	Because   string
 	Renews    bool // there was one before
 }

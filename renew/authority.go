@@ -89,6 +89,9 @@ func authorityTarget(cfg *config.Config) string {
 func (p *planner) planAuthority() {
 	a := &p.authority
 	a.target = authorityTarget(p.cfg)
+	if p.state.closed(p.cfg.Namespace) != nil {
+		return // a fault says so; which roots there are, and are distrusted, is not known
+	}
 	if p.cfg.Authority.Secret != nil {
 		if p.readFormer() {
 			p.userAuthority()
@@ -115,7 +118,7 @@ func (p *planner) planAuthority() {
 	if !p.needsAuthority() {
 		return
 	}
-	if ns := p.anyClosed(); ns != "" {
+	if ns := p.anyClosed(); ns != "" && a.last == 0 {
 		a.known = false
 		p.fault(a.target, fmt.Errorf("whether there is an authority already cannot be told: namespace %s cannot be read", ns), "let flowcert read it, or take it out of flowcert.yaml")
 		return

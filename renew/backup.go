@@ -28,6 +28,9 @@ func Backup(cfg *config.Config, state *State) ([]*secrets.Secret, error) {
 	if err := ourBroken(state, "put it right or back first: what it holds may be the authority's"); err != nil {
 		return nil, err
 	}
+	if err := state.closed(cfg.Namespace); err != nil {
+		return nil, closedError(cfg.Namespace, err)
+	}
 	target := authorityTarget(cfg)
 	var out []*secrets.Secret
 	for _, role := range authorityRoles {
@@ -90,6 +93,9 @@ func PlanRestore(cfg *config.Config, state *State, saved []*secrets.Secret) (*Re
 	}
 	if err := checkSaved(cfg, saved); err != nil {
 		return nil, err
+	}
+	if err := state.closed(cfg.Namespace); err != nil {
+		return nil, closedError(cfg.Namespace, err)
 	}
 	out := &Restoring{}
 	var others []string

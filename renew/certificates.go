@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/flowcert/flowcert/config"
+	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 )
@@ -21,7 +22,7 @@ var reserved = regexp.MustCompile(`-root-g[0-9]+$|-[0-9a-f]{10}$`)
 func (p *planner) planCertificates() {
 	for _, c := range p.cfg.Certificates {
 		target := c.Target().String()
-		if p.state.live() && p.state.Live.Closed[c.Namespace] != nil {
+		if p.state.closed(c.Namespace) != nil {
 			continue // a fault says so
 		}
 		if reserved.MatchString(c.SecretName) {
@@ -99,12 +100,17 @@ func (p *planner) truststoreEdges(server string, reaches func(config.Truststore)
 		eps, flinks := p.mounting(t)
 		for _, job := range eps {
 			if reaches(t) || p.declared(job.target, server) {
-				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, server))
+				edges = append(edges, p.truststoreEdge(t, job.resource, server))
 			}
 		}
 		for _, job := range flinks {
 			if reaches(t) || p.declared(job.target, server) {
-				edges = append(edges, p.truststoreEdge(t, job.target, job.config.Namespace, server))
+				edges = append(edges, p.truststoreEdge(t, job.resource, server))
+			}
+		}
+		for _, client := range p.unseenMounting(t) {
+			if reaches(t) || p.declared(client, server) {
+				edges = append(edges, p.unseenEdge(client, server))
 			}
 		}
 	}
@@ -148,10 +154,12 @@ func (p *planner) truststoreFaces() []facing {
 	return out
 }
 
-func (p *planner) truststoreEdge(t config.Truststore, client, namespace, server string) Edge {
+func (p *planner) truststoreEdge(t config.Truststore, client deploy.Resource, server string) Edge {
+	k := slot{truststoreTarget(client.Namespace, t.Name), secrets.RoleTruststore}
 	return Edge{
-		Client: client, Server: server, Profile: pki.JVM(),
-		Trust: append(p.trustInUse(slot{truststoreTarget(namespace, t.Name), secrets.RoleTruststore}, namespace), p.lostTrust(t, namespace)...),
+		Client: client.String(), Server: server, Profile: pki.JVM(),
+		Trust:  append(p.trustInUse(k, client.Namespace), p.lostTrust(t, client.Namespace)...),
+		Unseen: p.doubtful(client, k, t.Name, deploy.References(client).TrustStore),
 	}
 }
 

@@ -105,6 +105,12 @@ func (p *planner) planForgetLost() {
 	if len(a.lost) == 0 {
 		return
 	}
+	if target, u := p.anyUnseen(); u != nil {
+		p.lostItems("compromised; " + target + " may still have it")
+		p.plan.Waits = append(p.plan.Waits, Wait{Target: a.target, For: fmt.Sprintf(
+			"the compromised root %q cannot go while %s may have it (%s); %s", a.lost[0].certificate.Subject.CommonName, target, u.why, u.hint)})
+		return
+	}
 	var old, holding []*secrets.Secret
 	used := p.usedNames()
 	for _, s := range Removable(p.state) {

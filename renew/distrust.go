@@ -78,9 +78,16 @@ func (a authority) isLost(c *x509.Certificate) bool {
 }
 
 // givenUp reports whether a certificate is that of a compromised root under which
-// no server stands any more that a truststore is for.
+// no server stands any more that a truststore is for. Where a server cannot be
+// looked at only a root that was put down is: that nothing stood under any more.
 func (p *planner) givenUp(c *x509.Certificate) bool {
-	return p.authority.isLost(c) && !slices.ContainsFunc(p.faces(), func(f facing) bool { return !p.foreignTo(f)(c) })
+	switch _, hidden := p.hiddenServer(); {
+	case !p.authority.isLost(c):
+		return false
+	case hidden != nil && !slices.ContainsFunc(p.authority.distrusted, c.Equal):
+		return false
+	}
+	return !slices.ContainsFunc(p.faces(), func(f facing) bool { return !p.foreignTo(f)(c) })
 }
 
 // withoutLost are a truststore's sources less compromised roots. Where nothing

@@ -19,18 +19,16 @@ func (p *planner) edgesTo(job *flinkJob) []Edge {
 		Trust: p.trustInUse(slot{job.target, secrets.RoleFlinkTLS}, job.config.Namespace),
 	}}
 	for _, ep := range p.callersOf(job) {
+		k := slot{ep.target, secrets.RoleFlinkTrust}
 		edges = append(edges, Edge{
-			Client: ep.target, Server: job.target, Profile: pki.JVM(),
-			Trust: p.trustInUse(slot{ep.target, secrets.RoleFlinkTrust}, ep.config.Namespace),
+			Client: ep.target, Server: job.target, Profile: pki.JVM(), Trust: p.trustInUse(k, ep.config.Namespace),
+			Unseen: p.doubtful(ep.resource, k, flinkTrustPrefix(ep), deploy.References(ep.resource).FlinkTrust),
 		})
 	}
 	if ns, ok := p.operatorNamespace(); ok {
-		edges = append(edges, Edge{
-			Client: operatorTarget(ns), Server: job.target, Profile: pki.JVM(),
-			Trust: p.trustInUse(slot{operatorTarget(ns), secrets.RoleOperatorCert}, ns),
-		})
+		edges = append(edges, p.operatorEdge(ns, job.target))
 	}
-	return append(edges, p.declaredEdges(job.target)...)
+	return slices.Concat(edges, p.unseenCallers(job.target), p.missingCallers(job.target), p.declaredEdges(job.target))
 }
 
 // trustInUse is every version of a client's trust that something may still

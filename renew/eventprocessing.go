@@ -138,13 +138,17 @@ func (p *planner) ingressAccepts(job *eventProcessingJob, s *secrets.Secret) err
 // FlinkDeployment of flowcert's is called.
 func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 	flink := p.flinkOf(job)
+	if u := p.unseenFlink(job); u != nil {
+		p.notice("%s: the FlinkDeployment that spec.flink.endpoint names cannot be looked at (%s); spec.flink.tls is left alone", job.target, u.why)
+		return nil
+	}
 	if flink == nil {
 		p.notice("%s: spec.flink.endpoint names no FlinkDeployment of flowcert.yaml with TLS on its REST endpoint; spec.flink.tls is left alone", job.target)
 		return nil
 	}
 	trust, step := p.trust(trustWant{
 		slot:      slot{job.target, secrets.RoleFlinkTrust},
-		namespace: job.config.Namespace, prefix: job.config.Name + "-flink-trust",
+		namespace: job.config.Namespace, prefix: flinkTrustPrefix(job),
 		format:    truststore.JKS, // spec.flink.tls takes truststore.jks only
 		authority: secrets.RootAlias, referenced: []string{deploy.References(job.resource).FlinkTrust}, holders: []string{job.target},
 		faces:   []facing{{Edge{Client: job.target, Server: flink.target, Profile: pki.JVM()}, p.flinkLeaves(flink)}},
@@ -155,6 +159,8 @@ func (p *planner) planFlinkTrust(job *eventProcessingJob) *Version {
 	}
 	return trust
 }
+
+func flinkTrustPrefix(job *eventProcessingJob) string { return job.config.Name + "-flink-trust" }
 
 // nameEventProcessing finds the names of an EventProcessing's certificates.
 //

@@ -95,6 +95,7 @@ func (p *planner) leafEnd(w leafWant) time.Time {
 // wait is recorded.
 func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	best, verdicts := p.judge(w)
+	w.edges = p.assumed(w)
 	w.edges = p.live(w, verdicts)
 	if best != nil {
 		if refused := p.forbidsSwitch(w, best); refused != "" {
@@ -168,7 +169,7 @@ func (p *planner) trustFirst(w leafWant, verdicts []judged) (*Version, []Action)
 
 // leafRoots are what is trusted beside a leaf.
 func (p *planner) leafRoots(w leafWant) []*x509.Certificate {
-	return appendNew(p.roots(w.slot, w.namespace, w.faces), secrets.Certificates(p.adoptedEntries(w.slot, w.namespace, nil)))
+	return appendNew(p.roots(w.slot, w.namespace, secrets.RootAlias, w.faces), secrets.Certificates(p.adoptedEntries(w.slot, w.namespace, nil)))
 }
 
 // trusting finds a version of the leaf in use that has every root beside it: the
@@ -200,7 +201,9 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 			NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
 		},
 	}
-	if w.fixedName != "" && len(w.faces) > 0 {
+	if step.Lost = p.removed(w); step.Lost && len(w.faces) > 0 {
+		step.Earlier, _ = encodeEarlier([]content{{lost: true}}) // there is no certificate in it that could fail
+	} else if w.fixedName != "" && len(w.faces) > 0 {
 		next := contentOf(secrets.RootEntries(roots))
 		if step.NewRoot != nil {
 			next = unknownContent

@@ -59,7 +59,7 @@ func (s *State) uses(v *secrets.Secret) []string {
 			out = append(out, s.copiedBy(r, v)...)
 		}
 	}
-	return out
+	return append(out, s.wantedBack(v)...)
 }
 
 // copiedBy lists the pods that may hold what their operator took from a Secret

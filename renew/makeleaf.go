@@ -95,6 +95,12 @@ func keepOthers(s, old *secrets.Secret) {
 // there, the chain that it held, which may still be served, and what it trusted.
 func (a *MakeLeaf) keepEarlier(s *secrets.Secret) {
 	old := a.Replaces
+	if a.Lost {
+		s.Annotations[earlierAnnotation] = lostChain
+	}
+	if a.Earlier != "" {
+		s.Annotations[earlierTrustAnnotation] = a.Earlier
+	}
 	if old == nil {
 		return
 	}
@@ -103,7 +109,7 @@ func (a *MakeLeaf) keepEarlier(s *secrets.Secret) {
 		s.ResourceVersion = old.ResourceVersion // what came into it since is not lost
 	}
 	earlier := old.Annotations[earlierAnnotation]
-	switch chain := old.Data[secrets.TLSCert]; {
+	switch chain := chainOrLost(old); {
 	case a.Keep != nil:
 		for _, k := range []string{earlierAnnotation, deployedAnnotation} {
 			if v := old.Annotations[k]; v != "" {
@@ -111,12 +117,11 @@ func (a *MakeLeaf) keepEarlier(s *secrets.Secret) {
 			}
 		}
 	case old.Annotations[deployedAnnotation] != "": // nobody serves what was before that
-		s.Annotations[earlierAnnotation] = string(chain)
-	case len(chain) > 0:
-		s.Annotations[earlierAnnotation] = string(chain) + earlier
+		s.Annotations[earlierAnnotation] = chain
+	case chain != "":
+		s.Annotations[earlierAnnotation] = chain + strings.ReplaceAll(earlier, chain, "")
 	}
 	if a.Earlier != "" {
-		s.Annotations[earlierTrustAnnotation] = a.Earlier
 		delete(s.Annotations, deployedAnnotation) // that word was of other trust
 	}
 }

@@ -46,8 +46,9 @@ type State struct {
 	serves      map[string]*x509.Certificate // what REST endpoints present, by resource, see askFlink
 	admission   admission
 	versions    map[slot][]*secrets.Secret
-	compromised bool      // see compromise
-	opened      *openOnce // of the pass before; nil: nothing
+	missing     map[string]absentee // by target, see findMissing
+	compromised bool                // see compromise
+	opened      *openOnce           // of the pass before; nil: nothing
 }
 
 // SourceKey is the place of a source in the configuration.
@@ -87,6 +88,7 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 		slices.SortFunc(v, newestFirst)
 	}
 	s.nameVersions()
+	s.findMissing(cfg)
 	s.compromised = s.anyCompromised()
 	if s.live() {
 		s.asked = askWebhooks(ctx, s.webhooks)
@@ -248,8 +250,11 @@ func (s *State) resource(kind, namespace, name string) (deploy.Resource, error) 
 // absent stands for a resource that is to come: in a cluster somebody may create
 // it later. In a namespace that could not be read it may be there already.
 func (s *State) absent(kind, namespace, name string) (deploy.Resource, error) {
-	if err := s.Live.Closed[namespace]; err != nil {
+	if err := s.closed(namespace); err != nil {
 		return deploy.Resource{}, closedError(namespace, err)
+	}
+	if err := s.Live.Unread[deploy.Target(kind, namespace, name)]; err != nil {
+		return deploy.Resource{}, Hinted{Err: err, Hint: "put the resource right: what it says cannot be told"}
 	}
 	group := deploy.EventProcessingGroup
 	if kind == deploy.FlinkDeploymentKind {
@@ -259,13 +264,6 @@ func (s *State) absent(kind, namespace, name string) (deploy.Resource, error) {
 		Group: group, Kind: kind, Namespace: namespace, Name: name, Absent: true,
 		Object: map[string]any{"metadata": map[string]any{"name": name, "namespace": namespace}},
 	}, nil
-}
-
-func closedError(namespace string, err error) error {
-	return Hinted{
-		Err:  fmt.Errorf("namespace %s cannot be read: %w", namespace, err),
-		Hint: "bind flowcert's Role there (flowcert manifests prints it), or take the namespace out of flowcert.yaml",
-	}
 }
 
 // eventProcessings are the resources of that kind by their target; of two in one

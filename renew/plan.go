@@ -185,6 +185,8 @@ type planner struct {
 	planned        map[string]*issuer             // intermediates that this plan makes
 	made           map[string]int                 // how many of them, by namespace
 	wired          map[string]*eventProcessingJob // by target
+	unseen         map[string]*unseen             // by target, see findUnseen
+	hidden         *hidden                        // see hiddenServer; nil: not looked for yet
 	flinks         map[string]*flinkJob
 	webhook        *webhookJob                // of the Flink operator; nil: none to look after
 	operatorStores *shape                     // of the Flink operator; nil: not known
@@ -213,7 +215,7 @@ func newPlanner(cfg *config.Config, state *State) *planner {
 	return &planner{
 		cfg: cfg, state: state, plan: &Plan{Isolate: state.live()}, reasons: map[*Version]string{},
 		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
-		wired: map[string]*eventProcessingJob{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
+		wired: map[string]*eventProcessingJob{}, unseen: map[string]*unseen{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
 		settling: map[string]string{}, restarts: map[string]*restart{},
 		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: cmp.Or(state.opened, newOpenOnce()),
 	}
@@ -264,6 +266,7 @@ func (p *planner) run() *Plan {
 	p.readAhead()
 	p.unreadable()
 	p.unsupported()
+	p.findUnseen()
 	p.findResources()
 	p.findWebhook()
 	p.noteAbsent()
@@ -371,7 +374,7 @@ func (p *planner) unsupported() {
 // findResources looks every configured resource up.
 func (p *planner) findResources() {
 	lacks := func(line int, namespace string, err error) {
-		if !p.state.live() || p.state.Live.Closed[namespace] == nil { // else a fault of the namespace says so
+		if p.state.closed(namespace) == nil { // else a fault of the namespace says so
 			p.fault(p.cfg.At(line), err, "")
 		}
 	}

@@ -19,8 +19,12 @@ type Reverted struct {
 }
 
 // Reverts returns every resource that carries flowcert's record, with the text
-// that it had before. Nothing is returned if one of them cannot be reverted.
+// that it had before. Nothing is returned if one of them cannot be reverted, or may
+// be where nothing can be read: it would refer to what is removed.
 func Reverts(state *State) ([]Reverted, error) {
+	if err := state.partly(); err != nil {
+		return nil, err
+	}
 	var out []Reverted
 	// The webhook's trust last: without it no FlinkDeployment can be changed.
 	for _, r := range slices.Concat(state.resources, state.webhooks) {
@@ -82,6 +86,9 @@ func Removable(state *State) []*secrets.Secret {
 
 // Roots returns the authority's roots that have not ended, oldest first.
 func Roots(cfg *config.Config, state *State) ([]*x509.Certificate, error) {
+	if err := state.closed(cfg.Namespace); err != nil {
+		return nil, closedError(cfg.Namespace, err)
+	}
 	p := newPlanner(cfg, state)
 	p.authority.target = authorityTarget(cfg)
 	if cfg.Authority.Secret != nil {

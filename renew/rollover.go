@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/pki"
@@ -241,12 +242,11 @@ func (p *planner) chainsInUse(s *secrets.Secret) [][]*x509.Certificate {
 // earlierChains are those that a Secret which is updated in place held before and
 // that somebody may serve still.
 func (p *planner) earlierChains(s *secrets.Secret) [][]*x509.Certificate {
-	if p.webhookLoaded(s) {
+	if !p.mayServeEarlier(s) {
 		return nil
 	}
-	until, said := p.soaksUntil(s)
-	certs, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation]))
-	if err != nil || said && !p.state.Now.Before(until) || p.state.live() && !p.state.mayBeStale(s, p.leafSince(s), p.cfg.Rotation.Soak.Std()) {
+	certs, err := pki.ParseCertificates([]byte(strings.ReplaceAll(s.Annotations[earlierAnnotation], lostChain, "")))
+	if err != nil {
 		return nil
 	}
 	var out [][]*x509.Certificate

@@ -20,6 +20,9 @@ type Edge struct {
 	// Trust is every trust version in use at the client. A client without any
 	// does not verify by a store of ours: nothing of ours can fail it.
 	Trust []Trust
+	// Unseen is why there may be more trust that nobody can look at; nil: there is
+	// none. See planner.assumed.
+	Unseen *unseen
 }
 
 // Trust is one version of what a client trusts.
@@ -31,6 +34,8 @@ type Trust struct {
 	// Of is the version, or the record of one that was taken over: it says how
 	// long the trust counts as in use. Nil: it is in no Secret, but a caBundle.
 	Of *secrets.Secret
+	// Unseen: it is assumed, because nobody can look at the client, and this is why.
+	Unseen *unseen
 }
 
 // Serving is a chain that a server may present from now until its leaf ends.
@@ -44,10 +49,14 @@ type Refusal struct {
 	Edge    Edge
 	Version string
 	Of      *secrets.Secret // see Trust
+	Unseen  *unseen         // see Trust
 	Err     error
 }
 
 func (r Refusal) String() string {
+	if r.Unseen != nil {
+		return fmt.Sprintf("%s may trust nothing but %s (%s), which does not verify %s: %v", r.Edge.Client, r.Version, r.Unseen.why, r.Edge.Server, r.Err)
+	}
 	return fmt.Sprintf("%s still uses trust %s, which does not verify %s: %v", r.Edge.Client, r.Version, r.Edge.Server, r.Err)
 }
 
@@ -59,7 +68,7 @@ func MayServe(edges []Edge, s Serving) []Refusal {
 	for _, e := range edges {
 		for _, t := range e.Trust {
 			if err := pki.VerifyUntil(e.Profile, s.Chain, t.Anchors, "", s.From, s.Chain[0].NotAfter); err != nil {
-				refused = append(refused, Refusal{Edge: e, Version: t.Version, Of: t.Of, Err: err})
+				refused = append(refused, Refusal{Edge: e, Version: t.Version, Of: t.Of, Unseen: t.Unseen, Err: err})
 			}
 		}
 	}
@@ -93,7 +102,7 @@ func mayIssue(edges []Edge, i *issuer, from, until time.Time) []Refusal {
 	for _, e := range edges {
 		for _, t := range e.Trust {
 			if err := anyVerifies(e.Profile, i.proofs, t.Anchors, from, until); err != nil {
-				refused = append(refused, Refusal{Edge: e, Version: t.Version, Of: t.Of, Err: err})
+				refused = append(refused, Refusal{Edge: e, Version: t.Version, Of: t.Of, Unseen: t.Unseen, Err: err})
 			}
 		}
 	}
@@ -147,9 +156,17 @@ func (i proof) verify(p pki.Profile, anchors []*x509.Certificate, from, until ti
 // served; empty if nothing does.
 func (p *planner) forbids(w leafWant, i *issuer, until time.Time) string {
 	if refused := mayIssue(inUse(w.edges), i, p.state.Now, until); len(refused) > 0 {
-		return refused[0].String() + "; " + p.whatNext(refused[0].Of)
+		return p.inWords(refused[0])
 	}
 	return ""
+}
+
+// inWords says what forbids a step, and what can be done about it.
+func (p *planner) inWords(r Refusal) string {
+	if r.Unseen != nil {
+		return r.String() + "; " + r.Unseen.hint
+	}
+	return r.String() + "; " + p.whatNext(r.Of)
 }
 
 // permitted is the end that a new leaf may have now; blocked says, in words, what
@@ -175,7 +192,7 @@ func (p *planner) forbidsSwitch(w leafWant, best *candidate) string {
 		return ""
 	}
 	if refused := MayServe(inUse(w.edges), Serving{Chain: best.id.Chain, From: p.state.Now}); len(refused) > 0 {
-		return refused[0].String() + "; " + p.whatNext(refused[0].Of)
+		return p.inWords(refused[0])
 	}
 	return ""
 }

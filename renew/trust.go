@@ -109,7 +109,7 @@ func (p *planner) newRootFor(alias string) *Version {
 func (p *planner) trustSources(w trustWant) []truststore.Source {
 	sources := slices.Clone(w.sources)
 	if w.authority != "" {
-		roots := p.roots(w.slot, w.namespace, w.faces)
+		roots := p.roots(w.slot, w.namespace, w.authority, w.faces)
 		sources = append(sources, truststore.Source{Name: w.authority, Certificates: slices.DeleteFunc(roots, w.adoptedAlone(p.authority.certificates()))})
 	}
 	sources = append(sources, adoptedSources(w.adopted, allCertificates(sources))...)
@@ -119,8 +119,8 @@ func (p *planner) trustSources(w trustWant) []truststore.Source {
 
 // roots are the authority's, and as long as a server that the client faces
 // still has a leaf in use that they do not verify, those that the client has.
-func (p *planner) roots(client slot, namespace string, faces []facing) []*x509.Certificate {
-	want := p.wanted()
+func (p *planner) roots(client slot, namespace, alias string, faces []facing) []*x509.Certificate {
+	want := appendNew(p.wanted(), p.kept(client, namespace, alias))
 	for _, f := range faces {
 		leaves := map[string][][]*x509.Certificate{f.edge.Server: f.leaves}
 		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {

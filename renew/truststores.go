@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (p *planner) planTruststores() {
 		}
 		password, from, err := p.truststorePassword(t)
 		if err != nil {
-			p.fault("truststore/"+t.Namespace+"/"+t.Name, err, "put a password of 6 or more printable characters there")
+			p.fault("truststore/"+t.Namespace+"/"+t.Name, err, cmp.Or(RemedyOf(err), "put a password of 6 or more printable characters there"))
 			continue
 		}
 		for _, ns := range namespaces(eps, flinks) {
@@ -292,6 +293,9 @@ func (p *planner) truststorePassword(t config.Truststore) (password string, from
 	key := secrets.Password
 	if t.Password != nil {
 		ref, key = secrets.Ref{Namespace: t.Password.Namespace, Name: t.Password.Name}, t.Password.Key
+	}
+	if err := p.state.closed(ref.Namespace); err != nil {
+		return "", nil, fmt.Errorf("password: %s: %w", ref, closedError(ref.Namespace, err))
 	}
 	if s, ok := p.state.Secrets[ref]; ok {
 		value, err := s.Get(key)

@@ -288,7 +288,7 @@ func (p *planner) addFile(r deploy.Resource) {
 // bundleRoots are the authority's roots, and of what stands there now that by
 // which a chain verifies that may still be served, and that they do not verify.
 func (p *planner) bundleRoots(h *webhookJob, r deploy.Resource) []*x509.Certificate {
-	want := p.wanted()
+	want := appendNew(p.wanted(), p.bundleKeeps(h, r))
 	edge := Edge{Client: "the API server", Server: h.target, Profile: pki.Go()}
 	leaves := map[string][][]*x509.Certificate{h.target: p.webhookLeaves(h)}
 	if len(MayTrust([]Edge{edge}, want, leaves, p.state.Now)) == 0 {

@@ -53,6 +53,9 @@ func WishRoot(cfg *config.Config, state *State, compromised bool) ([]*secrets.Se
 			Hint: "put the new CA into that Secret and run flowcert apply: trust moves first, then the certificates",
 		}
 	}
+	if err := state.closed(cfg.Namespace); err != nil {
+		return nil, closedError(cfg.Namespace, err)
+	}
 	p := newPlanner(cfg, state)
 	p.authority.target = authorityTarget(cfg)
 	if !p.readRoots() {

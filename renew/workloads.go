@@ -25,6 +25,10 @@ func (p *planner) planFlink() {
 		if !job.config.TLS.Rest && !job.config.TLS.Internal || job.names == nil || p.heldBack(job.resource) != "" {
 			continue
 		}
+		if why := p.withoutOperator(job); why != "" {
+			p.plan.Waits = append(p.plan.Waits, Wait{Target: job.target, For: why})
+			continue
+		}
 		v, actions := p.leaf(leafWant{
 			slot:      slot{job.target, secrets.RoleFlinkTLS},
 			namespace: job.config.Namespace, prefix: job.config.Name + "-tls",
@@ -46,7 +50,7 @@ func (p *planner) planFlink() {
 // in a cluster the one in which it was found.
 func (p *planner) operatorNamespace() (string, bool) {
 	if o := p.cfg.FlinkOperator; o != nil && o.Namespace != "" {
-		return o.Namespace, !p.state.live() || p.state.Live.Closed[o.Namespace] == nil
+		return o.Namespace, p.state.closed(o.Namespace) == nil
 	}
 	if p.state.live() {
 		return p.state.Live.OperatorNamespace, p.state.Live.OperatorNamespace != ""

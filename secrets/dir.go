@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,6 +69,8 @@ type Live struct {
 	// Closed are namespaces that could not be read, and why. What they hold is
 	// unknown; the others go on.
 	Closed map[string]error
+	// Unread are custom resources whose content does not read, by target, and why.
+	Unread map[string]error
 	// Ahead is how far the API server's clock is ahead of this one.
 	Ahead time.Duration
 	// OperatorNamespace is where the Flink operator was found; empty: nowhere.
@@ -78,6 +81,20 @@ type Live struct {
 	// ClusterAPI is the domain of an OpenShift cluster's routes; empty elsewhere, and
 	// where it may not be read.
 	ClusterAPI string
+}
+
+// Close takes what a namespace of a cluster holds out of the snapshot: part of it
+// cannot be read.
+func (s *Snapshot) Close(namespace string, why error) {
+	s.Live.Closed[namespace] = why
+	s.Resources = slices.DeleteFunc(s.Resources, func(r deploy.Resource) bool { return r.Namespace == namespace })
+	s.Live.Pods = slices.DeleteFunc(s.Live.Pods, func(p deploy.Pod) bool { return p.Namespace == namespace })
+	s.Live.Controllers = slices.DeleteFunc(s.Live.Controllers, func(c deploy.Controller) bool { return c.Namespace == namespace })
+	maps.DeleteFunc(s.Secrets, func(ref Ref, _ *Secret) bool { return ref.Namespace == namespace })
+	maps.DeleteFunc(s.Live.Unread, func(target string, _ error) bool { return strings.Contains(target, "/"+namespace+"/") })
+	if s.Live.OperatorNamespace == namespace {
+		s.Live.OperatorNamespace = ""
+	}
 }
 
 // Uses lists what holds on to a Secret, as people read it: pods, and what makes

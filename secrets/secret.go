@@ -144,6 +144,11 @@ var versionName = regexp.MustCompile(fmt.Sprintf(`.-[0-9a-f]{%d}$`, hashLength))
 // IsVersionName reports whether a name looks like one that VersionName made.
 func IsVersionName(name string) bool { return versionName.MatchString(name) }
 
+// IsVersionOf reports whether VersionName makes such a name of a prefix.
+func IsVersionOf(name, prefix string) bool {
+	return IsVersionName(name) && name[:len(name)-hashLength-1] == versionPrefix(prefix)
+}
+
 func versionPrefix(prefix string) string {
 	if limit := maxVolumeSecret - hashLength - 1; len(prefix) > limit {
 		prefix = strings.TrimRight(prefix[:limit], "-.")
