@@ -170,7 +170,9 @@ func (w *applying) Done(action renew.Action) {
 // Troubled implements renew.Watcher.
 func (w *applying) Troubled(err error, again time.Duration) {
 	if renew.Overtaken(err) {
-		w.app.detail("looking again: %v", err)
+		if w.app.verbose {
+			w.view.line("looking again: %v", err)
+		}
 		return
 	}
 	w.view.line("%s %v; trying again in %s", w.app.paint(w.app.stderr, yellow, "trouble"), printable(err.Error()), again)
