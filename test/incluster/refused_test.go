@@ -103,11 +103,15 @@ func TestRefusedForGood(t *testing.T) {
 	if r := s.must(t, 1, "apply"); !strings.Contains(r.stderr, says) || lists.Load() < 3 || lists.Load() > 10 {
 		t.Errorf("refused from the third write on, it looked %d times: %s", lists.Load(), r)
 	}
-	p.set(func(p *proxy) { p.other = func(r *http.Request) int { return map[bool]int{true: http.StatusForbidden}[isLease(r)] } })
+	p.set(func(p *proxy) {
+		p.other = func(r *http.Request) int { return map[bool]int{true: http.StatusForbidden}[isLease(r)] }
+	})
 	if r := s.must(t, 1, "apply"); !strings.Contains(r.stderr, "error: lease "+s.namespace+"/flowcert: ") || strings.Contains(r.stderr, "trouble") {
 		t.Errorf("without a right to the lease: %s", r)
 	}
-	p.set(func(p *proxy) { p.other = func(r *http.Request) int { return map[bool]int{true: http.StatusServiceUnavailable}[isLease(r)] } })
+	p.set(func(p *proxy) {
+		p.other = func(r *http.Request) int { return map[bool]int{true: http.StatusServiceUnavailable}[isLease(r)] }
+	})
 	if r := s.must(t, 1, "apply", "--timeout", "5s"); !strings.Contains(r.stderr, "trouble lease "+s.namespace+"/flowcert: the test answers 503; trying again in 2s\n") ||
 		!strings.Contains(r.stderr, "error: not finished within --timeout: lease "+s.namespace+"/flowcert: ") {
 		t.Errorf("while the lease cannot be asked for: %s", r)
