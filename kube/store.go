@@ -40,7 +40,8 @@ type Store struct {
 	cfg      *config.Config
 	instance string // in Events
 
-	noOpenShift bool // the cluster has said so
+	noOpenShift bool   // the cluster has said so
+	domain      string // of the cluster's routes, as last read
 
 	mutex   sync.Mutex
 	looksAt map[secrets.Ref]bool // others' Secrets that the last Read looked at
@@ -76,7 +77,7 @@ func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if snap.Live.ClusterAPI, err = s.clusterAPI(ctx); err != nil {
+	if snap.Live.ClusterAPI, err = s.clusterAPI(ctx, len(snap.Live.Closed) == 0); err != nil {
 		return nil, err
 	}
 	if err := s.readWebhooks(ctx, snap); err != nil {
@@ -89,22 +90,25 @@ func (s *Store) Read(ctx context.Context) (*secrets.Snapshot, error) {
 // clusterAPI reads spec.domain of ingresses.config.openshift.io/cluster (OpenShift
 // documentation, "Ingress [config.openshift.io/v1]"). It is asked for where the
 // configuration does not say it; a cluster that has it not, or keeps it to
-// itself, is no error.
-func (s *Store) clusterAPI(ctx context.Context) (string, error) {
+// itself, is no error, and is not asked again. An API server that has just started
+// refuses what it permits a moment later: what it says counts if it was permitted to
+// read everything else, and what was read once is not forgotten.
+func (s *Store) clusterAPI(ctx context.Context, permitted bool) (string, error) {
 	if s.cfg.ClusterAPI != "" || len(s.cfg.EventProcessing) == 0 || s.noOpenShift {
-		return "", nil
+		return s.domain, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	u, err := s.client.dynamic.Resource(ingressConfigResource).Get(ctx, "cluster", metav1.GetOptions{})
 	if err != nil {
-		if s.noOpenShift = refused(err); s.noOpenShift {
-			return "", nil
+		if refused(err) {
+			s.noOpenShift = permitted && s.domain == ""
+			return s.domain, nil
 		}
 		return "", fmt.Errorf("ingresses.config.openshift.io/cluster: %w", err)
 	}
-	domain, _, _ := unstructured.NestedString(u.Object, "spec", "domain")
-	return domain, nil
+	s.domain, _, _ = unstructured.NestedString(u.Object, "spec", "domain")
+	return s.domain, nil
 }
 
 // refused reports whether an error concerns the object alone: another namespace

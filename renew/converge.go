@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -62,8 +64,12 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		return sleep(ctx, pause)
 	}
 	var opened *openOnce
+	var seen sight
 	for {
 		state, err := Observe(ctx, cfg, store, now())
+		if err == nil {
+			err = seen.refused(cfg, state)
+		}
 		if err != nil {
 			if err = retry(err); err != nil {
 				return nil, nil, err
@@ -95,6 +101,43 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 			return state, plan, nil
 		}
 	}
+}
+
+// sight is what a convergence could read. An API server that has just started knows no
+// Roles for a moment, and refuses what it permitted before: that is looked at again, a
+// few times. Somebody may have taken the Role away, though, and what could never be read
+// is refused for good.
+type sight struct {
+	namespaces map[string]bool
+	webhooks   bool
+	tries      int // since something was refused
+}
+
+// refused is why something cannot be read now that could be before; nil: it all can, or
+// the refusal stands.
+func (s *sight) refused(cfg *config.Config, state *State) error {
+	if err := s.lost(state.Live); err != nil && s.tries < patience-2 {
+		s.tries++
+		return err
+	}
+	s.tries = 0
+	s.namespaces, s.webhooks = map[string]bool{}, state.Live.WebhooksClosed == nil
+	for _, ns := range cfg.Served() {
+		s.namespaces[ns] = state.Live.Closed[ns] == nil
+	}
+	return nil
+}
+
+func (s *sight) lost(now *secrets.Live) error {
+	for _, ns := range slices.Sorted(maps.Keys(now.Closed)) {
+		if s.namespaces[ns] {
+			return closedError(ns, now.Closed[ns])
+		}
+	}
+	if s.webhooks {
+		return now.WebhooksClosed
+	}
+	return nil
 }
 
 // stillRolling names what a convergence waited for when it was told to end.

@@ -28,17 +28,7 @@ func (a *app) applyToCluster(ctx context.Context, deployed bool) error {
 func (a *app) applyCluster(ctx context.Context, s *site) error {
 	w := &applying{app: a, view: a.newView(), changed: map[string]bool{}, done: []actionJSON{}}
 	defer w.view.close()
-	state, plan, held, release, err := a.takeLease(ctx, s, w)
-	if err != nil {
-		return err
-	}
-	if held != nil {
-		state, plan, err = renew.Converge(held, s.cfg, s.kube, a.adopt, time.Now, w)
-		release()
-		if cause := context.Cause(held); err != nil && errors.Is(cause, kube.ErrLeaseLost) {
-			err = cause
-		}
-	}
+	state, plan, err := a.underLease(ctx, s, w)
 	w.view.close()
 	if err != nil {
 		return a.notConverged(ctx, err)
@@ -46,33 +36,99 @@ func (a *app) applyCluster(ctx context.Context, s *site) error {
 	return a.converged(state, plan, w)
 }
 
-// takeLease returns a context that ends with the lease, or the state and plan in
-// which another flowcert has left nothing to do.
-func (a *app) takeLease(ctx context.Context, s *site, w *applying) (*renew.State, *renew.Plan, context.Context, func(), error) {
-	lease, said := s.lease(), ""
-	for {
-		holder, err := lease.Try(ctx)
-		if err != nil && !s.kube.Unavailable(err) {
-			return nil, nil, nil, nil, err
+// underLease works while it holds the lease. One that is lost it asks for again: an
+// API server that was away for longer than a lease lasts ends it, too, and if another
+// flowcert is at work, that one is looked on.
+func (a *app) underLease(ctx context.Context, s *site, w *applying) (*renew.State, *renew.Plan, error) {
+	for held := false; ; {
+		t := &taking{app: a, site: s, applying: w, answered: held}
+		state, plan, under, release, err := t.take(ctx)
+		if err != nil || under == nil {
+			return state, plan, err
 		}
-		if err == nil && lease.Is(holder) {
+		held = true
+		state, plan, err = renew.Converge(under, s.cfg, s.kube, a.adopt, time.Now, w)
+		lost := context.Cause(under)
+		release()
+		if err == nil || !errors.Is(lost, kube.ErrLeaseLost) {
+			return state, plan, err
+		}
+		w.view.show(nil)
+		w.Troubled(lost, leaseAgain)
+	}
+}
+
+// Times of a lease that is not to be had: between tries, and how often in a row it may
+// be refused once it was not. An API server that has just started knows no Roles for a
+// moment.
+const (
+	leaseAgain    = 2 * time.Second
+	leasePatience = 8
+)
+
+// taking asks for the lease.
+type taking struct {
+	app      *app
+	site     *site
+	applying *applying
+	answered bool   // the lease could be read at least once
+	refusals int    // in a row, since then
+	said     string // who holds it, or why it is not known, as last told
+}
+
+// take returns a context that ends with the lease, or the state and plan in which
+// another flowcert has left nothing to do.
+func (t *taking) take(ctx context.Context) (*renew.State, *renew.Plan, context.Context, func(), error) {
+	for lease := t.site.lease(); ; {
+		holder, err := lease.Try(ctx)
+		switch {
+		case err == nil && lease.Is(holder):
 			held, release := lease.Hold(ctx)
 			return nil, nil, held, release, nil
-		}
-		if err == nil {
-			state, plan, err := a.pass(ctx, s)
+		case err == nil:
+			t.answered, t.refusals = true, 0
+			state, plan, err := t.app.pass(ctx, t.site)
 			if err == nil && len(plan.Actions)+len(plan.Rolling) == 0 {
 				return state, plan, nil, nil, nil
 			}
-			if said != holder {
-				said = holder
-				w.view.line("%s is at work (lease %s/%s); looking on", holder, s.cfg.Namespace, leaseName)
-			}
+			t.tell(holder, func() {
+				t.applying.view.line("%s is at work (lease %s/%s); looking on", holder, t.site.cfg.Namespace, leaseName)
+			})
+		case ctx.Err() != nil:
+		case t.mayPass(err):
+			t.tell(err.Error(), func() { t.applying.Troubled(err, leaseAgain) })
+		default:
+			return nil, nil, nil, nil, err
 		}
-		if err := pause(ctx, 2*time.Second); err != nil {
-			return nil, nil, nil, nil, fmt.Errorf("%s holds the lease %s/%s: %w", said, s.cfg.Namespace, leaseName, err)
+		if ended := pause(ctx, leaseAgain); ended != nil {
+			return nil, nil, nil, nil, t.unfinished(ended)
 		}
 	}
+}
+
+// mayPass reports whether an error may be gone in a while: a refusal only of what was
+// permitted before.
+func (t *taking) mayPass(err error) bool {
+	if t.site.kube.Unavailable(err) {
+		return true
+	}
+	t.refusals++
+	return t.answered && t.refusals <= leasePatience
+}
+
+func (t *taking) tell(what string, how func()) {
+	if t.said != what {
+		t.said = what
+		how()
+	}
+}
+
+// unfinished says what stood in the way of the lease.
+func (t *taking) unfinished(err error) error {
+	if t.said == "" {
+		return err
+	}
+	return fmt.Errorf("lease %s/%s: %s: %w", t.site.cfg.Namespace, leaseName, t.said, err)
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -141,7 +197,7 @@ type applying struct {
 
 // Planned implements renew.Watcher.
 func (w *applying) Planned(_ *renew.State, plan *renew.Plan) {
-	w.view.clear() // what it says of those that are ready is over
+	w.view.hide() // what it says of those that are ready
 	for _, was := range w.rolling {
 		if !slices.ContainsFunc(plan.Rolling, func(r renew.Wait) bool { return r.Target == was.Target }) {
 			w.view.line("%s %s", w.app.paint(w.app.stderr, green, "ready "), was.Target)
@@ -171,7 +227,9 @@ func (w *applying) Done(action renew.Action) {
 // Troubled implements renew.Watcher.
 func (w *applying) Troubled(err error, again time.Duration) {
 	if renew.Overtaken(err) {
-		w.app.detail("looking again: %v", err)
+		if w.app.verbose {
+			w.view.line("looking again: %v", err)
+		}
 		return
 	}
 	w.view.line("%s %v; trying again in %s", w.app.paint(w.app.stderr, yellow, "trouble"), printable(err.Error()), again)

@@ -9,13 +9,13 @@ import (
 
 func TestViewOfATerminal(t *testing.T) {
 	var out bytes.Buffer
-	v := &view{w: &out, live: true, width: 20, height: 5}
+	v := &view{w: &out, size: func() (width, height int) { return 20, 5 }}
 	var lines []string
 	for i := range 9 {
 		lines = append(lines, fmt.Sprintf("waits  resource number %d", i))
 	}
 	v.show(lines)
-	if !strings.HasPrefix(out.String(), "waits  resource nu…\n") {
+	if !strings.HasPrefix(out.String(), "\r\x1b[2Kwaits  resource nu…\n") {
 		t.Errorf("a line of 20 columns: %q", out.String())
 	}
 	if n := strings.Count(out.String(), "\n"); n != 4 || !strings.HasSuffix(out.String(), "and 6 more\n") {

@@ -1,10 +1,8 @@
 package incluster_test
 
 import (
-	"bytes"
 	"context"
 	"net/http"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -29,73 +27,6 @@ func (s *site) settled(t *testing.T, d *double.Double) {
 	t.Helper()
 	d.WaitFlink(t, s.namespace, "session", "STABLE")
 	d.WaitEventProcessing(t, s.namespace, "my-ep", "Running")
-}
-
-// ended runs a command to its end, or until it is killed, and returns what it said.
-func ended(t *testing.T, cmd *exec.Cmd) string {
-	t.Helper()
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	return output.String()
-}
-
-func TestKilledAtEveryWrite(t *testing.T) {
-	t.Parallel()
-	s, d := running(t, plain, config)
-	s.settled(t, d)
-	p := s.throughProxy(t, s.User(t, s.namespace, account))
-	// Every apply does one write, and is killed before it knows: the first wiring, and then another root.
-	walk := func() (killed int) {
-		for killed <= 60 {
-			cmd := s.command(t.Context(), "apply")
-			var begun atomic.Bool
-			gone := make(chan struct{})
-			p.set(func(p *proxy) {
-				p.before = func(write) int {
-					if begun.Swap(true) { // those beside the first one come too late
-						<-gone
-						return http.StatusInternalServerError
-					}
-					return 0
-				}
-				p.after = func(write) {
-					_ = cmd.Process.Kill()
-					panic(http.ErrAbortHandler) // it never hears of it
-				}
-			})
-			output := ended(t, cmd)
-			close(gone)
-			p.set(func(p *proxy) { p.before, p.after = nil, nil })
-			if cmd.ProcessState.Exited() {
-				if code := cmd.ProcessState.ExitCode(); code != 0 {
-					t.Fatalf("the last apply ended with %d:\n%s", code, output)
-				}
-				return killed
-			}
-			killed++
-			s.leaseEnds(t)
-		}
-		t.Fatal("it comes to no end")
-		return killed
-	}
-	if n := walk(); n < 9 {
-		t.Errorf("it was killed at %d writes of the first wiring", n)
-	}
-	s.endedWell(t, d, plain)
-	s.must(t, 0, "renew", "--ca")
-	if n := walk(); n < 8 {
-		t.Errorf("it was killed at %d writes of the rollover", n)
-	}
-	s.endedWell(t, d, plain)
-	for _, name := range []string{"session", "my-ep"} {
-		if n := s.restarts(t, d, name); n != 2 {
-			t.Errorf("%s restarted %d times, and not once for each change", name, n)
-		}
-	}
 }
 
 func TestEveryOtherWriteConflicts(t *testing.T) {

@@ -130,7 +130,12 @@ func (s *site) run(t *testing.T, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := s.command(ctx, args...)
+	return finished(t, s.command(ctx, args...))
+}
+
+// finished runs a command to its end.
+func finished(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

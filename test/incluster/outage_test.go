@@ -26,7 +26,7 @@ func runningOn(t *testing.T, c *cluster.Cluster, manifests, configuration string
 func TestTheAPIServerGoesAway(t *testing.T) {
 	t.Parallel()
 	s, d := runningOn(t, cluster.Start(t), plain, config)
-	p := s.throughProxy(t, s.Config)
+	p := s.throughProxy(t, s.User(t, s.namespace, account))
 
 	// In the middle of apply, after a write of which flowcert hears nothing.
 	s.atWrite(t, p, 4, func() { s.KillAPIServer(t) })
@@ -37,6 +37,22 @@ func TestTheAPIServerGoesAway(t *testing.T) {
 		t.Fatalf("apply ended with %d:\n%s", code, output)
 	}
 	s.endedWell(t, d, plain)
+
+	// What holds the API server's data, in the middle of apply: the lease ends meanwhile.
+	s.must(t, 0, "renew", "flinkDeployment/"+s.namespace+"/session")
+	var resume func()
+	s.atWrite(t, p, 1, func() { resume = s.PauseEtcd(t) })
+	apply = s.background(t, "apply")
+	p.wait(t)
+	time.Sleep(etcdAway)
+	resume()
+	if output, code := apply(); code != 0 {
+		t.Fatalf("apply ended with %d:\n%s", code, output)
+	}
+	s.endedWell(t, d, plain)
+	if n := s.restarts(t, d, "session"); n != 2 {
+		t.Errorf("the session cluster restarted %d times, and not once for each change", n)
+	}
 
 	// In the middle of run.
 	s.must(t, 0, "renew", "--ca")
@@ -49,7 +65,6 @@ func TestTheAPIServerGoesAway(t *testing.T) {
 	// And what holds the API server's data.
 	s.must(t, 0, "renew", "flinkDeployment/"+s.namespace+"/session") // beside the daemon
 	eventually(t, "the renewal is done", func() bool { return s.run(t, "plan").code == 0 })
-	var resume func()
 	s.atWrite(t, p, 1, func() { resume = s.PauseEtcd(t) })
 	s.deleteSecret(t, s.certificateName(t))
 	p.wait(t)

@@ -27,6 +27,7 @@ type proxy struct {
 	mutex     sync.Mutex
 	writes    int                            // of Secrets and resources, so far
 	before    func(write) int                // an HTTP status to answer with in place of the API server; 0: let it pass
+	other     func(*http.Request) int        // the same, for what is no such write
 	conflicts int                            // of the lease, still to come
 	happened  <-chan struct{}                // see atWrite
 	after     func(write)                    // once the API server has done it, before flowcert knows
@@ -65,6 +66,10 @@ func (s *site) throughProxy(t *testing.T, config *rest.Config) *proxy {
 			return
 		}
 		if !isWrite(r) {
+			if status := p.look(r); status != 0 {
+				refuse(w, status)
+				return
+			}
 			forward.ServeHTTP(w, r)
 			return
 		}
@@ -112,6 +117,16 @@ func (p *proxy) ask(r *http.Request) (write, int) {
 		return of, 0
 	}
 	return of, before(of)
+}
+
+func (p *proxy) look(r *http.Request) int {
+	p.mutex.Lock()
+	other := p.other
+	p.mutex.Unlock()
+	if other == nil {
+		return 0
+	}
+	return other(r)
 }
 
 func (p *proxy) tell(of write) {
@@ -176,6 +191,7 @@ func (p *proxy) date(r *http.Response) error {
 func refuse(w http.ResponseWriter, status int) {
 	reason := map[int]metav1.StatusReason{
 		http.StatusConflict: metav1.StatusReasonConflict, http.StatusInternalServerError: metav1.StatusReasonInternalError,
+		http.StatusForbidden: metav1.StatusReasonForbidden, http.StatusServiceUnavailable: metav1.StatusReasonServiceUnavailable,
 	}[status]
 	body, err := json.Marshal(metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
