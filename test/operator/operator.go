@@ -4,10 +4,11 @@
 //	o, err := operator.Start(t, operator.Options{…})
 //	defer o.Stop()
 //
-// It is version 1.7.0 with Flink 1.17.1 in it, the newest that could be had from there: 1.8.0 to 1.15.0
-// were not found (November 2026). Version 1.7.0 takes Flink up to 1.19, writes flinkConfiguration as a mapping of texts, and
-// reads the truststore for Flink's REST endpoint where the resource says that it is; the variables
-// OPERATOR_TRUSTSTORE_PATH and OPERATOR_KEYSTORE_PASSWORD came with 1.8. No version of its webhook was found.
+// That is version 1.7.0 with Flink 1.17.1 in it, the newest that could be had from there: 1.8.0 to 1.15.0
+// were not found (November 2026), and neither was any version of its webhook. Version 1.7.0 takes Flink up to 1.19, writes
+// flinkConfiguration as a mapping of texts, and reads the truststore for Flink's REST endpoint where the resource says that it is.
+// A later one, with its webhook, can be built from its source (fromsource.sh); the environment variable FLOWCERT_OPERATOR names its
+// folder. Tests ask [Since] what it can do.
 //
 // The JVM finds Secrets under /opt/flink/tls-cert as the operator's container does: it has a mount namespace of
 // its own, in which /opt is empty but for them. Who is not root needs a kernel that lets users make such namespaces.
@@ -30,9 +31,6 @@ import (
 	"github.com/flowcert/flowcert/test/tools"
 )
 
-// Version is the operator's.
-const Version = "1.7.0"
-
 // MountPath is where the operator's Helm chart mounts flink-operator-cert.
 const MountPath = "/opt/flink/tls-cert"
 
@@ -44,6 +42,7 @@ type Options struct {
 	KubeConfig string            // path, with a token: the client wants BouncyCastle for an EC key
 	Namespace  string            // the operator's own
 	Config     map[string]string // what its chart calls defaultConfiguration
+	Password   string            // of flink-operator-cert's stores, which versions since OwnStores open by themselves
 }
 
 // An Operator is a running one.
@@ -75,7 +74,9 @@ func Start(t testing.TB, options Options) (*Operator, error) {
 	o.cmd = inMountNamespace(t, jvm, o.Stores())
 	o.cmd.Env = append(o.cmd.Env, "KUBECONFIG="+options.KubeConfig, "OPERATOR_NAMESPACE="+options.Namespace,
 		"OPERATOR_NAME=flink-kubernetes-operator", "FLINK_CONF_DIR="+filepath.Join(dir, "conf"),
-		"FLINK_PLUGINS_DIR="+filepath.Join(dir, "plugins"), "HOME="+dir)
+		"FLINK_PLUGINS_DIR="+filepath.Join(dir, "plugins"), "HOME="+dir,
+		"OPERATOR_KEYSTORE_PATH="+MountPath+"/keystore.jks", "OPERATOR_TRUSTSTORE_PATH="+MountPath+"/truststore.jks",
+		"OPERATOR_KEYSTORE_PASSWORD="+options.Password)
 	o.cmd.Stdout, o.cmd.Stderr = &o.log, &o.log
 	if err := o.cmd.Start(); err != nil {
 		return nil, err
@@ -205,16 +206,6 @@ func (o *Operator) Stop() error {
 		<-o.done
 	}
 	return os.RemoveAll(o.dir)
-}
-
-// classPath is the operator's, in the order in which Maven resolved it.
-func classPath(t testing.TB) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(tools.Operator(t), "classpath"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(text))
 }
 
 // A logBuffer holds what a process prints; it may be read while the process writes.

@@ -67,7 +67,9 @@ func (s *site) deployed(t *testing.T, name string) deployed {
 		data, _, _ := unstructured.NestedStringMap(u.Object, "data")
 		maps.Copy(d.files, data)
 	}
-	d.conf = parseConf(d.files["flink-conf.yaml"])
+	if d.conf, err = flinkConf(d.files); err != nil {
+		t.Fatal(err)
+	}
 	d.wired = s.references(t, name)
 	return d
 }
@@ -89,8 +91,7 @@ func (s *site) references(t *testing.T, name string) references {
 	t.Helper()
 	spec := s.get(t, flinkGVR, s.namespace, name).Object["spec"].(map[string]any)
 	var r references
-	list, _, _ := unstructured.NestedString(spec, "flinkConfiguration", "kubernetes.secrets")
-	for pair := range strings.SplitSeq(list, ",") {
+	for pair := range strings.SplitSeq(s.configuration(t, name)["kubernetes.secrets"], ",") {
 		if secret, at, _ := strings.Cut(pair, ":"); at == operator.MountPath {
 			r.tls = secret
 		}
@@ -104,17 +105,6 @@ func (s *site) references(t *testing.T, name string) references {
 		}
 	}
 	return r
-}
-
-// parseConf reads a flink-conf.yaml as Flink writes it.
-func parseConf(text string) map[string]string {
-	conf := map[string]string{}
-	for line := range strings.Lines(text) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-			conf[key] = value
-		}
-	}
-	return conf
 }
 
 // ofEachDeployment are keys that differ between any two deployments of a cluster.

@@ -186,8 +186,12 @@ func (j *jobManagers) configuration(ctx context.Context, cluster string) map[str
 	if err != nil {
 		return nil
 	}
-	text, _, _ := unstructured.NestedString(u.Object, "data", "flink-conf.yaml")
-	return parseConf(text)
+	files, _, _ := unstructured.NestedStringMap(u.Object, "data")
+	conf, err := flinkConf(files)
+	if err != nil {
+		return nil
+	}
+	return conf
 }
 
 // keyStoreOf opens the key store that the configuration names, among the files of the Secrets that the pod loaded.
