@@ -16,6 +16,7 @@ import (
 const (
 	OwnStores           = "1.8.0"  // it reads its own stores and their password: OPERATOR_TRUSTSTORE_PATH, OPERATOR_KEYSTORE_PASSWORD
 	ObservedGeneration  = "1.8.0"  // status.observedGeneration
+	NewJobIDs           = "1.10.0" // a job has another id after each upgrade with a savepoint
 	Flink120            = "1.10.0" // flinkVersion v1_20, and with it today's names of Flink's options
 	NestedConfiguration = "1.13.0" // flinkConfiguration in the nested and the mixed form, and flinkVersion v2_0 and later
 )

@@ -40,6 +40,7 @@ type deployed struct {
 	conf     map[string]string
 	files    map[string]string // for the JobManager to make TaskManagers of
 	wired    references
+	newJobID bool // each deployment of an application has another
 }
 
 // references are the Secrets that the FlinkDeployment names; empty before it is wired.
@@ -48,7 +49,8 @@ type references struct{ tls, trust string }
 func (s *site) deployed(t *testing.T, name string) deployed {
 	t.Helper()
 	u := s.get(t, deploymentGVR, s.namespace, name)
-	d := deployed{name: name, uid: u.GetUID(), replaced: s.replaced(t, name), files: map[string]string{}}
+	d := deployed{name: name, uid: u.GetUID(), replaced: s.replaced(t, name), files: map[string]string{},
+		newJobID: operator.Since(t, operator.NewJobIDs)}
 	var deployment appsv1.Deployment
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &deployment); err != nil {
 		t.Fatal(err)
@@ -115,7 +117,9 @@ func ofEachDeployment(key string) bool {
 
 func (d deployed) settings() map[string]string {
 	out := maps.Clone(d.conf)
-	maps.DeleteFunc(out, func(key, _ string) bool { return ofEachDeployment(key) })
+	maps.DeleteFunc(out, func(key, _ string) bool {
+		return ofEachDeployment(key) || d.newJobID && key == "$internal.pipeline.job-id"
+	})
 	return out
 }
 

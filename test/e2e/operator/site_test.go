@@ -38,9 +38,10 @@ var (
 // the is the operator that the tests share; the first one that needs it starts it.
 var the struct {
 	sync.Mutex
-	operator  *operator.Operator
-	namespace string
-	err       error
+	operator   *operator.Operator
+	namespace  string
+	kubeconfig string // its own
+	err        error
 }
 
 // quick has the operator look more often than once a minute. Nothing here collects garbage while its owner waits.
@@ -77,8 +78,9 @@ func realOperator(t *testing.T) (*operator.Operator, string) {
 	if the.operator == nil && the.err == nil {
 		installDefinitions(t, c)
 		the.namespace = c.Namespace(t)
+		the.kubeconfig = account(t, c, the.namespace)
 		the.operator, the.err = operator.Start(t, operator.Options{
-			KubeConfig: account(t, c, the.namespace), Namespace: the.namespace, Config: quick, Password: storePassword})
+			KubeConfig: the.kubeconfig, Namespace: the.namespace, Config: quick, Password: storePassword})
 	}
 	if the.err != nil {
 		t.Fatal(the.err)
