@@ -275,6 +275,12 @@ func (f flinkEditor) tlsNotices(t FlinkTLS) {
 // processes what its documentation says and every other version does.
 const namesUnchecked = "-Dorg.apache.flink.shaded.netty4.io.netty.handler.ssl.defaultEndpointVerificationAlgorithm"
 
+// flinkVersion is the one that the resource names, such as v1_20; empty: none.
+func (f flinkEditor) flinkVersion() string {
+	version, _ := yamledit.Get(f.resource.Object, keys("spec", "flinkVersion"))
+	return text(version)
+}
+
 // internalNotices reports by what Flink's own processes do not reach each other
 // although the certificates are in order.
 func (f flinkEditor) internalNotices() {
@@ -282,8 +288,7 @@ func (f flinkEditor) internalNotices() {
 	if problem, hint := ManyProtocols(protocol); problem != "" && !Placeholder(protocol) && protocolProblem(protocol) == "" {
 		f.notice("%s; %s", problem, hint)
 	}
-	version, _ := yamledit.Get(f.resource.Object, yamledit.Path{yamledit.Key("spec"), yamledit.Key("flinkVersion")})
-	if text(version) != "v2_3" {
+	if f.flinkVersion() != "v2_3" {
 		return
 	}
 	for _, name := range append(slices.Clone(sharedOptionKeys), "env.java.opts.taskmanager") {
@@ -301,6 +306,7 @@ func (f flinkEditor) trustStore(t TrustStore) {
 	for _, name := range sharedOptionKeys {
 		f.sharedOptions(name, file, t.Password)
 	}
+	f.oldOptions()
 	for _, role := range []string{"taskmanager", "jobmanager"} {
 		if p, ok := f.at("env.java.opts." + role); ok {
 			f.setTrustOptions(p, file, t.Password)
@@ -308,6 +314,21 @@ func (f flinkEditor) trustStore(t TrustStore) {
 	}
 	f.foreignPair(flinkCertsDir)
 	f.podTemplate(t)
+}
+
+// oldOptions refuses the old name of env.java.opts.all beside the options of a
+// role: in the configuration of Flink 2 no key may begin like another one. Its
+// operator stops such a cluster and cannot start it again (FlinkConfMountDecorator
+// of the Apache Flink Kubernetes operator 1.15).
+func (f flinkEditor) oldOptions() {
+	version := f.flinkVersion()
+	if version == "" || strings.HasPrefix(version, "v1_") {
+		return
+	}
+	for _, p := range f.conf.find("env.java.opts") {
+		f.conflict(p, "begins like env.java.opts.taskmanager, which flowcert sets, and the operator does not start such a cluster of Flink 2",
+			"name it env.java.opts.all")
+	}
 }
 
 // sharedOptions refuses options for every JVM that name another truststore; those

@@ -371,6 +371,27 @@ func TestFlink230(t *testing.T) {
 	}
 }
 
+// TestFlink2OldOptions: Flink 2 takes no key that begins like another one.
+func TestFlink2OldOptions(t *testing.T) {
+	const problem = ": begins like env.java.opts.taskmanager, which flowcert sets, and the operator does not start such a cluster of Flink 2"
+	for _, tt := range []struct{ name, version, conf, want string }{
+		{"Flink 1", "v1_20", "env.java.opts: -Xfoo\n", ""},
+		{"Flink 2", "v2_0", "env.java.opts: -Xfoo\n", `spec.flinkConfiguration["env.java.opts"]` + problem},
+		{"nested", "v2_2", "env: {java: {opts: -Xfoo}}\n", "spec.flinkConfiguration.env.java.opts" + problem},
+		{"no version yet", "''", "env.java.opts: -Xfoo\n", ""},
+		{"the new name", "v2_2", "env.java.opts.all: -Xfoo\n", ""},
+		{"the new name, nested", "v2_2", "env: {java: {opts: {all: -Xfoo}}}\n", ""},
+	} {
+		source := strings.Replace(configured(tt.conf), "spec:\n", "spec:\n  flinkVersion: "+tt.version+"\n", 1)
+		if got := strings.Join(refusals(t, source, wiring{flink: &FlinkWiring{TrustStore: trustStore("v1", "jks")}}), "\n"); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if got := refusals(t, source, onlyTLS(true, true)); len(got) > 0 {
+			t.Errorf("%s: without a truststore %q", tt.name, got)
+		}
+	}
+}
+
 // TestConfPlace: a new key goes where its author would write it.
 func TestConfPlace(t *testing.T) {
 	tests := []struct{ name, conf, key, want string }{

@@ -3,31 +3,68 @@ package operator
 import (
 	"archive/zip"
 	"io"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/flowcert/flowcert/test/tools"
 )
 
-// Definitions are the custom resource definitions that belong to the operator, from its own jar.
+// Definitions are the custom resource definitions that belong to the operator: of its chart, if they are in the folder crds beside its
+// jars, or else from its own jar.
 func Definitions(t testing.TB) [][]byte {
 	t.Helper()
-	jar, err := zip.OpenReader(filepath.Join(tools.Operator(t), "flink-kubernetes-operator-api-"+Version+".jar"))
+	files, err := filepath.Glob(filepath.Join(tools.Operator(t), "crds", "*.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer jar.Close()
 	var out [][]byte
-	for _, name := range []string{"flinkdeployments", "flinksessionjobs"} {
-		file, err := jar.Open("META-INF/fabric8/" + name + ".flink.apache.org-v1.yml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(file)
+	for _, path := range files {
+		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, text)
 	}
+	for _, path := range filepath.SplitList(classPath(t)) {
+		if len(out) > 0 {
+			return out
+		}
+		out = definitionsIn(t, path)
+	}
+	if len(out) == 0 {
+		t.Fatal("no jar of the operator's has its definitions")
+	}
 	return out
+}
+
+// definitionsIn are those in a jar.
+func definitionsIn(t testing.TB, path string) [][]byte {
+	t.Helper()
+	jar, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer jar.Close()
+	var out [][]byte
+	for _, file := range jar.File {
+		if ok, _ := filepath.Match("META-INF/fabric8/flink*.flink.apache.org-v1.yml", file.Name); ok {
+			out = append(out, content(t, file))
+		}
+	}
+	return out
+}
+
+func content(t testing.TB, file *zip.File) []byte {
+	t.Helper()
+	r, err := file.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -4,10 +4,11 @@
 //	o, err := operator.Start(t, operator.Options{…})
 //	defer o.Stop()
 //
-// It is version 1.7.0 with Flink 1.17.1 in it, the newest that could be had from there: 1.8.0 to 1.15.0
-// were not found (November 2026). Version 1.7.0 takes Flink up to 1.19, writes flinkConfiguration as a mapping of texts, and
-// reads the truststore for Flink's REST endpoint where the resource says that it is; the variables
-// OPERATOR_TRUSTSTORE_PATH and OPERATOR_KEYSTORE_PASSWORD came with 1.8. No version of its webhook was found.
+// That is version 1.7.0 with Flink 1.17.1 in it, the newest that could be had from there: 1.8.0 to 1.15.0
+// were not found (November 2026), and neither was any version of its webhook. Version 1.7.0 takes Flink up to 1.19, writes
+// flinkConfiguration as a mapping of texts, and reads the truststore for Flink's REST endpoint where the resource says that it is.
+// A later one, with its webhook, can be built from its source (fromsource.sh); the environment variable FLOWCERT_OPERATOR names its
+// folder. Tests ask [Since] what it can do.
 //
 // The JVM finds Secrets under /opt/flink/tls-cert as the operator's container does: it has a mount namespace of
 // its own, in which /opt is empty but for them. Who is not root needs a kernel that lets users make such namespaces.
@@ -16,7 +17,6 @@
 package operator
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -30,9 +30,6 @@ import (
 	"github.com/flowcert/flowcert/test/tools"
 )
 
-// Version is the operator's.
-const Version = "1.7.0"
-
 // MountPath is where the operator's Helm chart mounts flink-operator-cert.
 const MountPath = "/opt/flink/tls-cert"
 
@@ -44,14 +41,12 @@ type Options struct {
 	KubeConfig string            // path, with a token: the client wants BouncyCastle for an EC key
 	Namespace  string            // the operator's own
 	Config     map[string]string // what its chart calls defaultConfiguration
+	Password   string            // of flink-operator-cert's stores, which versions since OwnStores open by themselves
 }
 
 // An Operator is a running one.
 type Operator struct {
-	cmd   *exec.Cmd
-	dir   string
-	done  chan struct{}
-	log   logBuffer
+	process
 	mutex sync.Mutex
 	hosts map[string]string
 }
@@ -59,63 +54,27 @@ type Operator struct {
 // Start starts the operator. It watches every namespace.
 func Start(t testing.TB, options Options) (*Operator, error) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "flowcert-operator-")
-	if err != nil {
+	o := &Operator{hosts: map[string]string{"localhost": "127.0.0.1"}}
+	if err := o.prepare("stores", options.Config); err != nil {
 		return nil, err
 	}
-	o := &Operator{dir: dir, done: make(chan struct{}), hosts: map[string]string{"localhost": "127.0.0.1"}}
-	if err := o.prepare(options); err != nil {
+	if err := o.writeHosts(); err != nil {
 		return nil, err
 	}
 	jvm := tools.JavaCommand(context.Background(), tools.JDKs(t)[0], classPath(t),
 		[]string{"-Xmx512m", "-XX:ActiveProcessorCount=2", "-Djdk.net.hosts.file=" + o.hostsFile(),
 			"-Dsun.net.inetaddr.ttl=0", "-Dsun.net.inetaddr.negative.ttl=0",
-			"-Dlog4j.configurationFile=" + filepath.Join(dir, "conf", "log4j.properties")},
+			o.logging()},
 		"org.apache.flink.kubernetes.operator.FlinkOperator")
 	o.cmd = inMountNamespace(t, jvm, o.Stores())
 	o.cmd.Env = append(o.cmd.Env, "KUBECONFIG="+options.KubeConfig, "OPERATOR_NAMESPACE="+options.Namespace,
-		"OPERATOR_NAME=flink-kubernetes-operator", "FLINK_CONF_DIR="+filepath.Join(dir, "conf"),
-		"FLINK_PLUGINS_DIR="+filepath.Join(dir, "plugins"), "HOME="+dir)
-	o.cmd.Stdout, o.cmd.Stderr = &o.log, &o.log
-	if err := o.cmd.Start(); err != nil {
+		"OPERATOR_NAME=flink-kubernetes-operator",
+		"OPERATOR_KEYSTORE_PATH="+MountPath+"/keystore.jks", "OPERATOR_TRUSTSTORE_PATH="+MountPath+"/truststore.jks",
+		"OPERATOR_KEYSTORE_PASSWORD="+options.Password)
+	if err := o.start(); err != nil {
 		return nil, err
 	}
-	go func() {
-		_ = o.cmd.Wait()
-		close(o.done)
-	}()
 	return o, nil
-}
-
-// logging is what the operator logs, to its standard output.
-const logging = `
-rootLogger.level = INFO
-rootLogger.appenderRef.console.ref = Console
-appender.console.name = Console
-appender.console.type = CONSOLE
-appender.console.layout.type = PatternLayout
-logger.quiet.name = org.apache.flink.configuration.GlobalConfiguration
-logger.quiet.level = WARN
-appender.console.layout.pattern = %d{ABSOLUTE} %p %c{1} %X{resource.namespace}/%X{resource.name}: %m%n%rThrowable{6}
-`
-
-// prepare fills the operator's folder.
-func (o *Operator) prepare(options Options) error {
-	for _, name := range []string{"conf", "plugins", "stores"} {
-		if err := os.Mkdir(filepath.Join(o.dir, name), 0o700); err != nil {
-			return err
-		}
-	}
-	var conf strings.Builder
-	for key, value := range options.Config {
-		fmt.Fprintf(&conf, "%s: %s\n", key, value)
-	}
-	for name, text := range map[string]string{"flink-conf.yaml": conf.String(), "log4j.properties": logging} {
-		if err := os.WriteFile(filepath.Join(o.dir, "conf", name), []byte(text), 0o600); err != nil {
-			return err
-		}
-	}
-	return o.writeHosts()
 }
 
 // inMountNamespace has a command find the folder at MountPath, and nothing else under /opt.
@@ -180,57 +139,4 @@ func (o *Operator) Mount(data map[string][]byte) error {
 		}
 	}
 	return nil
-}
-
-// Log is what it has printed so far.
-func (o *Operator) Log() string { return o.log.String() }
-
-// Ended reports whether the JVM is gone.
-func (o *Operator) Ended() bool {
-	select {
-	case <-o.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// Stop ends the operator and removes its files.
-func (o *Operator) Stop() error {
-	_ = o.cmd.Process.Signal(os.Interrupt) // fails if it has ended
-	select {
-	case <-o.done:
-	case <-time.After(patience):
-		_ = o.cmd.Process.Kill()
-		<-o.done
-	}
-	return os.RemoveAll(o.dir)
-}
-
-// classPath is the operator's, in the order in which Maven resolved it.
-func classPath(t testing.TB) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(tools.Operator(t), "classpath"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(text))
-}
-
-// A logBuffer holds what a process prints; it may be read while the process writes.
-type logBuffer struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.text.String()
 }

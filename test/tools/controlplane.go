@@ -40,16 +40,24 @@ func built(t testing.TB, module string, programs ...string) string {
 	return dir
 }
 
-// Operator returns the folder of the Flink Kubernetes operator's jars that test/operator/build.sh fetched. It fails the test if
-// they are not there, or are those of other versions.
+// OperatorVariable names the environment variable for another folder of the Flink Kubernetes operator's jars, such as
+// test/operator/fromsource.sh fills.
+const OperatorVariable = "FLOWCERT_OPERATOR"
+
+// Operator returns the folder of the Flink Kubernetes operator's jars: the one that OperatorVariable names or, without it, that
+// test/operator/build.sh fetched. It fails the test if they are not there, or are those of other versions.
 func Operator(t testing.TB) string {
 	t.Helper()
-	dir, err := builtFrom("operator", "pom.xml", "SHA256SUMS", "build.sh")
-	if err != nil {
-		t.Fatal(err)
+	dir, remedy := os.Getenv(OperatorVariable), "fill it with test/operator/fromsource.sh, or unset "+OperatorVariable
+	if dir == "" {
+		var err error
+		if dir, err = builtFrom("operator", "pom.xml", "SHA256SUMS", "build.sh"); err != nil {
+			t.Fatal(err)
+		}
+		remedy = "run `make e2e`"
 	}
 	if _, err := os.Stat(filepath.Join(dir, "classpath")); err != nil {
-		t.Fatalf("the Flink Kubernetes operator is missing in %s: run `make e2e`", dir)
+		t.Fatalf("the Flink Kubernetes operator is missing in %s: %s", dir, remedy)
 	}
 	return dir
 }

@@ -106,8 +106,8 @@ func session(lines ...string) string {
 	return "apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: session}\nspec:\n  " + strings.Join(lines, "\n  ") + "\n"
 }
 
-// TestNestedConfiguration records that this operator's definition takes flat configuration alone: what flowcert makes of nested or mixed
-// configuration no operator that a build can get will ever see.
+// TestNestedConfiguration records which operators' definitions take nested and mixed configuration: those from NestedConfiguration on. What
+// flowcert makes of it is seen in TestRollouts.
 func TestNestedConfiguration(t *testing.T) {
 	realOperator(t)
 	s := newSite(t, "flink")
@@ -116,9 +116,18 @@ func TestNestedConfiguration(t *testing.T) {
 		"mixed":  "flinkConfiguration: {rest.port: '8081', security: {ssl: {rest: {enabled: 'true'}}}}",
 	} {
 		u := cluster.Parse(t, []byte(session("flinkVersion: v1_18", conf)))[0]
-		_, err := s.Dynamic.Resource(flinkGVR).Namespace(s.namespace).Create(t.Context(), u, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if err == nil || !strings.Contains(err.Error(), `spec.flinkConfiguration.security: Invalid value`) {
+		made, err := s.Dynamic.Resource(flinkGVR).Namespace(s.namespace).Create(t.Context(), u, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if !operator.Since(t, operator.NestedConfiguration) {
+			t.Logf("operator %s refuses %s configuration", operator.Version(t), name)
+			if err == nil || !strings.Contains(err.Error(), `spec.flinkConfiguration.security: Invalid value`) {
+				t.Errorf("%s configuration: %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
 			t.Errorf("%s configuration: %v", name, err)
+		} else if rest, _, _ := unstructured.NestedString(made.Object, "spec", "flinkConfiguration", "security", "ssl", "rest", "enabled"); rest != "true" {
+			t.Errorf("%s configuration has become %v", name, made.Object["spec"])
 		}
 	}
 }

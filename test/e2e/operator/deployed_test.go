@@ -40,6 +40,7 @@ type deployed struct {
 	conf     map[string]string
 	files    map[string]string // for the JobManager to make TaskManagers of
 	wired    references
+	newJobID bool // each deployment of an application has another
 }
 
 // references are the Secrets that the FlinkDeployment names; empty before it is wired.
@@ -48,7 +49,8 @@ type references struct{ tls, trust string }
 func (s *site) deployed(t *testing.T, name string) deployed {
 	t.Helper()
 	u := s.get(t, deploymentGVR, s.namespace, name)
-	d := deployed{name: name, uid: u.GetUID(), replaced: s.replaced(t, name), files: map[string]string{}}
+	d := deployed{name: name, uid: u.GetUID(), replaced: s.replaced(t, name), files: map[string]string{},
+		newJobID: operator.Since(t, operator.NewJobIDs)}
 	var deployment appsv1.Deployment
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &deployment); err != nil {
 		t.Fatal(err)
@@ -67,7 +69,9 @@ func (s *site) deployed(t *testing.T, name string) deployed {
 		data, _, _ := unstructured.NestedStringMap(u.Object, "data")
 		maps.Copy(d.files, data)
 	}
-	d.conf = parseConf(d.files["flink-conf.yaml"])
+	if d.conf, err = flinkConf(d.files); err != nil {
+		t.Fatal(err)
+	}
 	d.wired = s.references(t, name)
 	return d
 }
@@ -89,8 +93,7 @@ func (s *site) references(t *testing.T, name string) references {
 	t.Helper()
 	spec := s.get(t, flinkGVR, s.namespace, name).Object["spec"].(map[string]any)
 	var r references
-	list, _, _ := unstructured.NestedString(spec, "flinkConfiguration", "kubernetes.secrets")
-	for pair := range strings.SplitSeq(list, ",") {
+	for pair := range strings.SplitSeq(s.configuration(t, name)["kubernetes.secrets"], ",") {
 		if secret, at, _ := strings.Cut(pair, ":"); at == operator.MountPath {
 			r.tls = secret
 		}
@@ -106,17 +109,6 @@ func (s *site) references(t *testing.T, name string) references {
 	return r
 }
 
-// parseConf reads a flink-conf.yaml as Flink writes it.
-func parseConf(text string) map[string]string {
-	conf := map[string]string{}
-	for line := range strings.Lines(text) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-			conf[key] = value
-		}
-	}
-	return conf
-}
-
 // ofEachDeployment are keys that differ between any two deployments of a cluster.
 func ofEachDeployment(key string) bool {
 	return strings.HasPrefix(key, "kubernetes.pod-template-file.") || key == "kubernetes.jobmanager.annotations" ||
@@ -125,7 +117,9 @@ func ofEachDeployment(key string) bool {
 
 func (d deployed) settings() map[string]string {
 	out := maps.Clone(d.conf)
-	maps.DeleteFunc(out, func(key, _ string) bool { return ofEachDeployment(key) })
+	maps.DeleteFunc(out, func(key, _ string) bool {
+		return ofEachDeployment(key) || d.newJobID && key == "$internal.pipeline.job-id"
+	})
 	return out
 }
 

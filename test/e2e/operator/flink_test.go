@@ -33,6 +33,7 @@ func TestRealFlink(t *testing.T) {
 	s := newSite(t, "")
 	pods := double.StartWithoutOperators(t, s.Cluster, s.namespace)
 	s.write(t, "flowcert.yaml", oneCluster)
+	s.givePassword(t, s.namespace)
 	s.flowcert(t, "3", "apply")
 	if err := o.Mount(s.secret(t, s.namespace, "flink-operator-cert")); err != nil {
 		t.Fatal(err)
@@ -66,10 +67,7 @@ func TestRealFlink(t *testing.T) {
 // pod is what the JobManager of a cluster finds: its configuration, and the Secrets that flowcert's fields name.
 func (s *site) pod(t *testing.T, name string) flink.Pod {
 	t.Helper()
-	conf, _, err := unstructured.NestedStringMap(s.get(t, flinkGVR, s.namespace, name).Object, "spec", "flinkConfiguration")
-	if err != nil {
-		t.Fatal(err)
-	}
+	conf := s.configuration(t, name)
 	wired := s.references(t, name)
 	return flink.Pod{Conf: conf, JDK: tools.JDKs(t)[0], Secrets: map[string]map[string][]byte{
 		"/opt/flink/tls-cert": s.secret(t, s.namespace, wired.tls), "/certs": s.secret(t, s.namespace, wired.trust)}}

@@ -186,8 +186,12 @@ func (j *jobManagers) configuration(ctx context.Context, cluster string) map[str
 	if err != nil {
 		return nil
 	}
-	text, _, _ := unstructured.NestedString(u.Object, "data", "flink-conf.yaml")
-	return parseConf(text)
+	files, _, _ := unstructured.NestedStringMap(u.Object, "data")
+	conf, err := flinkConf(files)
+	if err != nil {
+		return nil
+	}
+	return conf
 }
 
 // keyStoreOf opens the key store that the configuration names, among the files of the Secrets that the pod loaded.
@@ -210,6 +214,12 @@ func keyStoreOf(pod double.Pod, conf map[string]string) (tls.Certificate, error)
 	}
 	return tls.Certificate{}, fmt.Errorf("the pod has no %s", file)
 }
+
+// noCheckpoints are the statistics of a job that made none so far.
+var noCheckpoints = strings.ReplaceAll(`{"counts":{"restored":0,"total":0,"in_progress":0,"completed":0,"failed":0},"summary":{"checkpointed_size":NONE,`+
+	`"state_size":NONE,"end_to_end_duration":NONE,"alignment_buffered":NONE,"processed_data":NONE,"persisted_data":NONE},`+
+	`"latest":{"completed":null,"savepoint":null,"failed":null,"restored":null},"history":[]}`,
+	"NONE", `{"min":0,"max":0,"avg":0,"p50":0,"p90":0,"p95":0,"p99":0,"p999":0}`)
 
 // handler answers as Flink's documentation of its REST API has it.
 func (j *jobManagers) handler(cluster string) http.Handler {
@@ -251,7 +261,9 @@ func (j *jobManagers) handler(cluster string) http.Handler {
 		case strings.HasPrefix(at, "/jobs/"+job+"/savepoints/"):
 			fmt.Fprintf(w, `{"status":{"id":"COMPLETED"},"operation":{"location":"file:///flink/savepoints/of-%s"}}`, e.pod)
 		case at == "/jobs/"+job+"/checkpoints":
-			io.WriteString(w, `{}`)
+			io.WriteString(w, noCheckpoints)
+		case at == "/jobs/"+job+"/exceptions":
+			io.WriteString(w, `{"exceptionHistory":{"entries":[],"truncated":false}}`)
 		default:
 			http.NotFound(w, r)
 		}

@@ -22,19 +22,31 @@ import (
 // clusters are the FlinkDeployments of testdata. Their comments say what is special about each.
 var clusters = []string{"session", "application", "positions", "names", "pkcs12"}
 
+// nestedClusters are those with configuration that older operators refuse.
+var nestedClusters = []string{"nested", "mixed"}
+
 // rollouts is a site with every cluster, an operator that runs them, and what plays their JobManagers.
 type rollouts struct {
 	*site
 	operator *operator.Operator
 	jobs     *jobManagers
+	clusters []string
 }
 
 // TestRollouts follows the clusters from before flowcert to another root. Nothing here could run in another order.
 func TestRollouts(t *testing.T) {
 	o, ns := realOperator(t)
 	s := newSite(t, ns)
-	r := &rollouts{s, o, playJobManagers(s, double.StartWithoutOperators(t, s.Cluster, s.namespace))}
-	r.write(t, "flowcert.yaml", testdata(t, "flowcert.yaml"))
+	r := &rollouts{s, o, playJobManagers(s, double.StartWithoutOperators(t, s.Cluster, s.namespace)), clusters}
+	config := testdata(t, "flowcert.yaml")
+	if operator.Since(t, operator.NestedConfiguration) {
+		r.clusters = slices.Concat(clusters, nestedClusters)
+		config = strings.Replace(config, "- {name: session}", "- {name: session}\n- {name: nested}\n- {name: mixed}", 1)
+	} else {
+		t.Logf("operator %s refuses nested configuration (TestNestedConfiguration): the clusters %v are left out", operator.Version(t), nestedClusters)
+	}
+	r.write(t, "flowcert.yaml", config)
+	r.givePassword(t, ns)
 
 	// The operator's pod does not start before the Secret that it mounts is there.
 	if out := r.flowcert(t, "3", "apply"); !strings.Contains(out, "it does not exist yet") {
@@ -42,27 +54,27 @@ func TestRollouts(t *testing.T) {
 	}
 	r.mountStores(t)
 	r.Apply(t, r.namespace, r.expand("{apiVersion: v1, kind: Secret, metadata: {name: s3-credentials}}"))
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		manifest := strings.ReplaceAll(testdata(t, name+".yaml"), "PORT", r.jobs.listen(t, o, name))
 		r.Apply(t, r.namespace, r.expand(manifest))
 	}
 	t.Cleanup(func() { r.removeClusters(t) })
 	before := r.settled(t)
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		r.called(t, name, false)
 	}
 
 	r.flowcert(t, "0", "apply")
 	wired := r.settled(t)
-	r.restarted(t, before, wired, clusters...)
-	for _, name := range clusters {
+	r.restarted(t, before, wired, r.clusters...)
+	for _, name := range r.clusters {
 		t.Run(name, func(t *testing.T) {
 			r.called(t, name, true)
 			before[name].differsAsMeant(t, wired[name])
 		})
 	}
 	var resources []*unstructured.Unstructured
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		resources = append(resources, r.get(t, flinkGVR, r.namespace, name))
 	}
 	accepted(t, resources...)
@@ -84,14 +96,14 @@ func TestRollouts(t *testing.T) {
 	r.flowcert(t, "0", "renew", "--ca")
 	r.flowcert(t, "0", "apply")
 	rolled := r.settled(t)
-	r.restarted(t, renewed, rolled, clusters...)
-	for _, name := range clusters {
+	r.restarted(t, renewed, rolled, r.clusters...)
+	for _, name := range r.clusters {
 		r.called(t, name, true)
 		renewed[name].differsInSecrets(t, rolled[name])
 	}
 	// What the operator had loaded until now was from before the new root.
 	r.mountStores(t)
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		r.called(t, name, true)
 	}
 
@@ -99,24 +111,24 @@ func TestRollouts(t *testing.T) {
 	r.foreignPassword(t)
 	r.foreignTrust(t)
 	r.mountStores(t)
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		r.called(t, name, true)
 	}
 
 	r.flowcert(t, "0", "revert")
-	r.restarted(t, rolled, r.settled(t), clusters...)
+	r.restarted(t, rolled, r.settled(t), r.clusters...)
 	reverted := r.settled(t)
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		before[name].same(t, reverted[name])
 	}
 
 	// The JobManagers, which are not there, would make these TaskManagers.
 	var all []deployed
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		all = append(all, before[name], wired[name], rolled[name], reverted[name])
 	}
 	pods := taskManagers(t, all...)
-	for i, name := range clusters {
+	for i, name := range r.clusters {
 		made := pods[4*i:]
 		samePods(t, "TaskManager of "+name+" when wired", made[0], withoutOurs(t, made[1], wired[name].wired))
 		samePods(t, "TaskManager of "+name+" after another root", made[0], withoutOurs(t, made[2], rolled[name].wired))
@@ -170,7 +182,7 @@ func (r *rollouts) foreignTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.jobs.taken()
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		wait(t, name+" to be refused by the operator", func() (bool, string) {
 			_, refused := r.jobs.seen()
 			return slices.ContainsFunc(refused, func(s string) bool {
@@ -180,7 +192,7 @@ func (r *rollouts) foreignTrust(t *testing.T) {
 	}
 	// A call that had begun before is done by now.
 	r.jobs.taken()
-	wait(t, "another refusal", func() (bool, string) { _, refused := r.jobs.seen(); return len(refused) > 2*len(clusters), "" })
+	wait(t, "another refusal", func() (bool, string) { _, refused := r.jobs.seen(); return len(refused) > 2*len(r.clusters), "" })
 	if calls, _ := r.jobs.taken(); len(calls) > 0 {
 		t.Errorf("the operator trusts another CA, and calls: %v", calls)
 	}
@@ -234,7 +246,7 @@ func (r *rollouts) called(t *testing.T, name string, encrypted bool) {
 func (r *rollouts) settled(t *testing.T) map[string]deployed {
 	t.Helper()
 	out := map[string]deployed{}
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		r.waitStable(t, name)
 		out[name] = r.deployed(t, name)
 	}
@@ -244,7 +256,7 @@ func (r *rollouts) settled(t *testing.T) map[string]deployed {
 // restarted checks that the operator has replaced these clusters' Deployments, each once, and no other's.
 func (r *rollouts) restarted(t *testing.T, before, after map[string]deployed, names ...string) {
 	t.Helper()
-	for _, name := range clusters {
+	for _, name := range r.clusters {
 		want := 0
 		if slices.Contains(names, name) {
 			want = 1
@@ -296,12 +308,15 @@ func (s *site) waitStable(t *testing.T, name string) {
 		reconciled, _, _ := unstructured.NestedString(status, "reconciliationStatus", "lastReconciledSpec")
 		stable, _, _ := unstructured.NestedString(status, "reconciliationStatus", "lastStableSpec")
 		return status["lifecycleState"] == "STABLE" && status["jobManagerDeploymentStatus"] == "READY" && status["error"] == nil &&
-			reconciled == stable && generationOf(reconciled) == u.GetGeneration(), string(text)
+			reconciled == stable && observed(status, reconciled) == u.GetGeneration(), string(text)
 	})
 }
 
-// generationOf is the generation of a specification that the operator wrote down.
-func generationOf(snapshot string) int64 {
+// observed is the generation that the operator has acted upon. Before it wrote observedGeneration it stood in the specification that it wrote down.
+func observed(status map[string]any, snapshot string) int64 {
+	if n, ok, _ := unstructured.NestedInt64(status, "observedGeneration"); ok {
+		return n
+	}
 	var s struct {
 		Resource struct{ Metadata metav1.ObjectMeta } `json:"resource_metadata"`
 	}

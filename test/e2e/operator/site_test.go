@@ -38,9 +38,10 @@ var (
 // the is the operator that the tests share; the first one that needs it starts it.
 var the struct {
 	sync.Mutex
-	operator  *operator.Operator
-	namespace string
-	err       error
+	operator   *operator.Operator
+	namespace  string
+	kubeconfig string // its own
+	err        error
 }
 
 // quick has the operator look more often than once a minute. Nothing here collects garbage while its owner waits.
@@ -56,6 +57,18 @@ var quick = map[string]string{
 	"kubernetes.operator.health.probe.enabled":             "false", // it has a fixed port
 }
 
+// storePassword is what an operator that opens its own stores has in its environment: its one process serves sites that begin later.
+const storePassword = "changeit-for-tests"
+
+// givePassword puts that password where the operator's chart wants its user to put it, and where flowcert finds it. Before such operators
+// flowcert makes one of its own.
+func (s *site) givePassword(t *testing.T, namespace string) {
+	t.Helper()
+	if operator.Since(t, operator.OwnStores) {
+		s.Apply(t, namespace, []byte("{apiVersion: v1, kind: Secret, metadata: {name: operator-certificate-password}, stringData: {password: "+storePassword+"}}"))
+	}
+}
+
 // realOperator is the operator, and the namespace that it is in. It reads no Secret of that namespace by itself: see mount.
 func realOperator(t *testing.T) (*operator.Operator, string) {
 	t.Helper()
@@ -65,8 +78,9 @@ func realOperator(t *testing.T) (*operator.Operator, string) {
 	if the.operator == nil && the.err == nil {
 		installDefinitions(t, c)
 		the.namespace = c.Namespace(t)
+		the.kubeconfig = account(t, c, the.namespace)
 		the.operator, the.err = operator.Start(t, operator.Options{
-			KubeConfig: account(t, c, the.namespace), Namespace: the.namespace, Config: quick})
+			KubeConfig: the.kubeconfig, Namespace: the.namespace, Config: quick, Password: storePassword})
 	}
 	if the.err != nil {
 		t.Fatal(the.err)

@@ -24,7 +24,7 @@ import org.apache.flink.runtime.util.config.memory.ProcessMemoryUtils;
 
 /**
  * Makes the pod of a TaskManager as a JobManager does that runs on Kubernetes (KubernetesResourceManagerDriver of Flink). Each
- * line of standard input is a folder with the files of the ConfigMaps that the JobManager's pod mounts, flink-conf.yaml and perhaps
+ * line of standard input is a folder with the files of the ConfigMaps that the JobManager's pod mounts, flink-conf.yaml or config.yaml, and perhaps
  * taskmanager-pod-template.yaml, and answered by a line with the pod.
  */
 public class TaskManagerPod {
@@ -45,7 +45,7 @@ public class TaskManagerPod {
             return new FlinkPod.Builder().build();
         }
         Fabric8FlinkKubeClient client =
-                new Fabric8FlinkKubeClient(conf, new DefaultKubernetesClient(), Executors.newSingleThreadExecutor());
+                new Fabric8FlinkKubeClient(conf, new DefaultKubernetesClient(), Executors.newSingleThreadScheduledExecutor());
         return KubernetesUtils.loadPodFromTemplateFile(client, file, Constants.MAIN_CONTAINER_NAME);
     }
 
