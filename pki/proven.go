@@ -14,9 +14,9 @@ import (
 const maxProven = 1 << 13
 
 // proven remembers what crypto/x509 has accepted, by the bytes that it looked at: to verify one signature with RSA 4096
-// takes as long as to make a store, and the same intermediate stands above many leaves that are
-// each looked at several times. Only what holds for these bytes for ever is remembered, so it may outlive a pass; a
-// refusal is not, because its reason is to be told.
+// takes as long as to make a store, and the same intermediate stands above many leaves that are each looked at several
+// times. Only what holds for these bytes for ever is remembered, so it may outlive a pass; a refusal is not, because its
+// reason is to be told. Whoever alters a parsed certificate may alter none of what crypto/x509 looks at, see relax.
 type proven struct {
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]struct{}
