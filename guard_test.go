@@ -34,7 +34,7 @@ var imports = map[string][]string{
 	"deploy":       {"yamledit"},
 	"secrets":      {"deploy", "parallel", "pki", "truststore", "yamledit"},
 	"renew":        {"config", "deploy", "parallel", "pki", "secrets", "truststore", "yamledit"},
-	"kube":         {"config", "deploy", "secrets", "yamledit"},
+	"kube":         {"config", "deploy", "parallel", "secrets", "yamledit"},
 	"install":      {"yamledit"},
 	"daemon":       {"config", "deploy", "renew"},
 	"cmd/flowcert": {"backup", "config", "daemon", "deploy", "install", "kube", "pki", "renew", "secrets", "truststore", "yamledit"},

@@ -33,6 +33,8 @@ func newSecretClient(cfg *rest.Config) (*secretClient, error) {
 	cfg.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	// What stands between flowcert and the API server may answer in JSON.
 	cfg.ContentType, cfg.AcceptContentTypes = protobuf, protobuf+",application/json"
+	// Keys and encrypted stores do not get smaller, and both ends would try.
+	cfg.DisableCompression = true
 	client, err := rest.RESTClientFor(cfg)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/parallel"
 	"github.com/flowcert/flowcert/secrets"
 )
 
@@ -30,6 +32,10 @@ const (
 // pageSize bounds one answer to a list: Secrets with stores are tens of
 // kilobytes each, and a page of them is all that is held twice.
 const pageSize = 100
+
+// readers is how many Secrets are asked for by name at a time: every certificate that is still to be made is, in case
+// somebody else has that name.
+const readers = 8
 
 // Store is a cluster as renew plans on it. It looks at the namespaces of one
 // configuration, and of their Secrets at flowcert's own and at those that the
@@ -241,22 +247,22 @@ func (s *Store) get(ctx context.Context, gvr schema.GroupVersionResource, ns str
 func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
 	named := s.named(snap)
 	s.noteNamed(named)
-	for _, ref := range named {
-		if snap.Secrets[ref] != nil || snap.Live.Closed[ref.Namespace] != nil {
-			continue
-		}
-		secret, err := s.client.secrets.get(ctx, ref)
+	named = slices.DeleteFunc(named, func(ref secrets.Ref) bool {
+		return snap.Secrets[ref] != nil || snap.Live.Closed[ref.Namespace] != nil
+	})
+	for ref, got := range parallel.InOrder(readers, named, s.getter(ctx)) {
 		switch {
-		case err == nil:
-			snap.Secrets[ref] = secretFrom(secret)
-		case apierrors.IsNotFound(err):
-		case refused(err) && slices.Contains(s.cfg.Served(), ref.Namespace):
+		case snap.Live.Closed[ref.Namespace] != nil: // since another of them was refused
+		case got.err == nil:
+			snap.Secrets[ref] = secretFrom(got.secret)
+		case apierrors.IsNotFound(got.err):
+		case refused(got.err) && slices.Contains(s.cfg.Served(), ref.Namespace):
 			// To list what is flowcert's is not enough: nobody knows whose the name is.
-			snap.Close(ref.Namespace, err)
-		case refused(err):
-			snap.Broken = append(snap.Broken, fmt.Errorf("%s: %w", ref, err))
+			snap.Close(ref.Namespace, got.err)
+		case refused(got.err):
+			snap.Broken = append(snap.Broken, fmt.Errorf("%s: %w", ref, got.err))
 		default:
-			return fmt.Errorf("%s: %w", ref, err)
+			return fmt.Errorf("%s: %w", ref, got.err)
 		}
 	}
 	for _, ref := range s.configMaps() {
@@ -273,6 +279,18 @@ func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
 		}
 	}
 	return nil
+}
+
+type answer struct {
+	secret *corev1.Secret
+	err    error
+}
+
+func (s *Store) getter(ctx context.Context) func(secrets.Ref) answer {
+	return func(ref secrets.Ref) answer {
+		secret, err := s.client.secrets.get(ctx, ref)
+		return answer{secret, err}
+	}
 }
 
 // noteNamed tells Watch which of others' Secrets matter.

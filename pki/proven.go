@@ -14,9 +14,9 @@ import (
 const maxProven = 1 << 13
 
 // proven remembers what crypto/x509 has accepted, by the bytes that it looked at: to verify one signature with RSA 4096
-// takes as long as all else that is done with a certificate, and the same intermediate stands above many leaves that are
-// each looked at several times. Only what holds for these bytes for ever is remembered, so it may outlive a pass; a
-// refusal is not, because its reason is to be told.
+// takes as long as to make a store, and the same intermediate stands above many leaves that are each looked at several
+// times. Only what holds for these bytes for ever is remembered, so it may outlive a pass; a refusal is not, because its
+// reason is to be told. Whoever alters a parsed certificate may alter none of what crypto/x509 looks at, see relax.
 type proven struct {
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]struct{}
@@ -30,7 +30,7 @@ var (
 // Signed reports whether ca's key signed the certificate, and ca is a CA that may sign: what
 // [x509.Certificate.CheckSignatureFrom] says. Names and dates are not looked at.
 func Signed(ca, cert *x509.Certificate) bool {
-	key := keyOf([]*x509.Certificate{cert, ca})
+	key := keyOf(cert, ca)
 	if signatures.has(key) {
 		return true
 	}
@@ -47,11 +47,19 @@ func provenPath(path []*x509.Certificate, usage x509.ExtKeyUsage, at time.Time) 
 	good := func(c *x509.Certificate) bool {
 		return validAt(c, at) && (usage == x509.ExtKeyUsageAny || allowsUsage(c, usage, true))
 	}
-	return paths.has(keyOf(path)) && !slices.ContainsFunc(path, func(c *x509.Certificate) bool { return !good(c) })
+	return paths.has(keyOf(path...)) && !slices.ContainsFunc(path, func(c *x509.Certificate) bool { return !good(c) })
+}
+
+// provePath remembers a path that was verified, and with it the signatures in it.
+func provePath(path []*x509.Certificate) {
+	paths.add(keyOf(path...))
+	for i, ca := range path[1:] {
+		signatures.add(keyOf(path[i], ca))
+	}
 }
 
 // keyOf is a digest of the certificates' bytes, in their order.
-func keyOf(certs []*x509.Certificate) [sha256.Size]byte {
+func keyOf(certs ...*x509.Certificate) [sha256.Size]byte {
 	var all bytes.Buffer
 	for _, c := range certs {
 		all.Write(binary.BigEndian.AppendUint64(nil, uint64(len(c.Raw))))

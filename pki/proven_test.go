@@ -77,6 +77,28 @@ func TestProvenPath(t *testing.T) {
 	}
 }
 
+// TestProvenSignatures: whoever asks for the signatures of a path that was verified does not have them verified again.
+func TestProvenSignatures(t *testing.T) {
+	w := newWorld(start)
+	forget()
+	wantError(t, VerifyChain(OpenSSL(), certs{w.l2, w.i2.Certificate}, certs{w.g2.Certificate}, "", start), "")
+	for _, c := range []struct {
+		name     string
+		ca, cert *x509.Certificate
+		want     bool
+	}{
+		{"leaf", w.i2.Certificate, w.l2, true},
+		{"intermediate", w.g2.Certificate, w.i2.Certificate, true},
+		{"not the next but one", w.g2.Certificate, w.l2, false},
+		{"not the other way round", w.l2, w.i2.Certificate, false},
+		{"not of an impostor", w.impostor.Certificate, w.i2.Certificate, false},
+	} {
+		if got := signatures.has(keyOf(c.cert, c.ca)); got != c.want {
+			t.Errorf("%s: remembered is %v", c.name, got)
+		}
+	}
+}
+
 // TestRefusedTwice: a bad signature, and an impostor of the issuer's name, are refused although the good ones are
 // remembered, and refused again.
 func TestRefusedTwice(t *testing.T) {

@@ -198,7 +198,7 @@ func verifyPath(path []*x509.Certificate, usage x509.ExtKeyUsage, at time.Time) 
 	if err := verifyAltered(path, usage, at); err != nil {
 		return err
 	}
-	paths.add(keyOf(path))
+	provePath(path)
 	return nil
 }
 

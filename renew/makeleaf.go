@@ -217,7 +217,12 @@ func (a *MakeLeaf) fill(s *secrets.Secret, id secrets.Identity, r *runner) error
 			return err
 		}
 	}
-	return s.PutStores(id, password, password, formats...)
+	for _, f := range formats {
+		if err := s.PutStores(f, id, password, password); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fillStores writes stores with two passwords, which lie beside them.
@@ -231,7 +236,12 @@ func (a *MakeLeaf) fillStores(s *secrets.Secret, id secrets.Identity, r *runner,
 		return err
 	}
 	s.Data[secrets.Password], s.Data[secrets.TrustPassword] = []byte(key), []byte(trust)
-	return s.PutStores(id, key, trust, formats...)
+	for _, f := range formats {
+		if err := s.PutStores(f, id, key, trust); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trustPassword is that of the truststore beside the leaf.

@@ -514,7 +514,7 @@ func TestTrustKeepsWhatServersNeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := stranger.flinkLeaf(t, testNow.AddDate(0, -1, 0))
-	if err := server.PutStores(id, string(server.Data[secrets.Password]), string(server.Data[secrets.TrustPassword]), "JKS"); err != nil {
+	if err := server.PutStores("JKS", id, string(server.Data[secrets.Password]), string(server.Data[secrets.TrustPassword])); err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []*secrets.Secret{trust, server} {

@@ -107,18 +107,16 @@ func DefaultKeys() deploy.DataKeys { return defaultKeys }
 // identityAlias names the one private key of a key store.
 const identityAlias = "server"
 
-// PutStores writes an identity as a key store and a truststore of each of the formats.
-func (s *Secret) PutStores(id Identity, keyPassword, trustPassword string, formats ...truststore.Format) error {
-	keys, err := truststore.EncodeKeys(truststore.KeyEntry{Alias: identityAlias, Key: id.Key, Chain: id.Chain}, keyPassword, formats...)
+// PutStores writes an identity as a key store and a truststore of one format.
+func (s *Secret) PutStores(f truststore.Format, id Identity, keyPassword, trustPassword string) error {
+	key, err := truststore.EncodeKey(f, truststore.KeyEntry{Alias: identityAlias, Key: id.Key, Chain: id.Chain}, keyPassword)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.Ref, err)
+		return fmt.Errorf("%s: key store: %w", s.Ref, err)
 	}
-	for i, f := range formats {
-		if err := s.PutTrust(f, RootEntries(id.Roots), trustPassword); err != nil {
-			return err
-		}
-		s.Data[KeyStoreFile(f)] = keys[i]
+	if err := s.PutTrust(f, RootEntries(id.Roots), trustPassword); err != nil {
+		return err
 	}
+	s.Data[KeyStoreFile(f)] = key
 	return nil
 }
 

@@ -73,7 +73,7 @@ func TestStores(t *testing.T) {
 	for _, format := range []truststore.Format{truststore.JKS, truststore.PKCS12} {
 		t.Run(string(format), func(t *testing.T) {
 			s := newSecret("a", RoleFlinkTLS)
-			if err := s.PutStores(id, "key-password", "trust-password", format); err != nil {
+			if err := s.PutStores(format, id, "key-password", "trust-password"); err != nil {
 				t.Fatal(err)
 			}
 			got, err := s.Stores(format, "key-password", "trust-password")

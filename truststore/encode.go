@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+
+	"github.com/flowcert/flowcert/pki"
 )
 
 // EncodeTrust makes a truststore. The same entries, in any order, and the same
@@ -65,28 +67,6 @@ func EncodeKey(f Format, key KeyEntry, password string) ([]byte, error) {
 	if err := checkKeyEntry(key); err != nil {
 		return nil, fmt.Errorf("%s key store: %w", f, err)
 	}
-	return encodeKey(f, key, password)
-}
-
-// EncodeKeys makes the key stores of [EncodeKey] in several formats, in their order. The signatures in the chain are
-// verified once: with RSA that takes as long as to make a store.
-func EncodeKeys(key KeyEntry, password string, formats ...Format) ([][]byte, error) {
-	if err := checkKeyEntry(key); err != nil {
-		return nil, fmt.Errorf("key store: %w", err)
-	}
-	var stores [][]byte
-	for _, f := range formats {
-		out, err := encodeKey(f, key, password)
-		if err != nil {
-			return nil, err
-		}
-		stores = append(stores, out)
-	}
-	return stores, nil
-}
-
-// encodeKey is EncodeKey of an entry that was checked.
-func encodeKey(f Format, key KeyEntry, password string) ([]byte, error) {
 	if f != PEM {
 		if err := CheckPassword(password); err != nil {
 			return nil, fmt.Errorf("%s key store: %w", f, err)
@@ -138,7 +118,9 @@ func checkKeyEntry(entry KeyEntry) error {
 		return fmt.Errorf("alias %q: the leaf %q does not belong to the key", entry.Alias, entry.Chain[0].Subject)
 	}
 	for i, c := range entry.Chain[1:] {
-		if err := entry.Chain[i].CheckSignatureFrom(c); err != nil {
+		// A store is made in each format of what was just issued and verified: Signed remembers.
+		if !pki.Signed(c, entry.Chain[i]) {
+			err := entry.Chain[i].CheckSignatureFrom(c)
 			return fmt.Errorf("alias %q: %q is not the issuer of %q: %w", entry.Alias, c.Subject, entry.Chain[i].Subject, err)
 		}
 	}
