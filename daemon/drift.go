@@ -90,7 +90,7 @@ func (d drift) held(now time.Time) map[string]string {
 		by := map[string]int{}
 		for _, b := range recent {
 			if by[b.by]++; by[b.by] >= quarrels {
-				out[target] = fmt.Sprintf("%q has put flowcert's changes back %d times within an hour; take them over into what it applies, or set %s; it is looked at again at %s",
+				out[target] = fmt.Sprintf("%q has put flowcert's changes back %d times within an hour; let it leave alone what the field manager flowcert sets, or take it over into what it applies, or set %s; it is looked at again at %s",
 					b.by, by[b.by], "flowcert.io/pause: \"true\"", recent[0].at.Add(quarrelWindow).UTC().Format(time.RFC3339))
 			}
 		}

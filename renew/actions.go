@@ -100,9 +100,9 @@ type MakeTrust struct {
 	Password        string   // empty: see PasswordFrom
 	PasswordFrom    *Version // nil: generated
 	PasswordVersion int
-	Follows         string   // see follows
-	Spoilt          []string // names of versions that are not what their name says
-	FixedName       string   // of a Secret that is updated in place; empty: a new version
+	Follows         string            // see follows
+	Spoilt          []*secrets.Secret // versions that are not what is wanted; of one whose name says so somebody changed the content
+	FixedName       string            // of a Secret that is updated in place; empty: a new version
 	Replaces        *secrets.Secret
 	Earlier         string            // see earlierTrustAnnotation
 	ByHand          []deploy.Resource // what a person has to restart for it

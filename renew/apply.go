@@ -429,7 +429,7 @@ func (a *MakeTrust) run(ctx context.Context, r *runner) error {
 		a.Version.Values[contentValue] = contentOf(a.entries(r)).digest()
 		return r.update(ctx, a.Version, s)
 	}
-	if slices.Contains(a.Spoilt, s.Name) {
+	if a.spoilt(s.Name) != nil {
 		// Its name says what it holds; somebody changed it, and it is put right.
 		return r.update(ctx, a.Version, s)
 	}
@@ -462,7 +462,21 @@ func (a *MakeTrust) secret(r *runner) (*secrets.Secret, error) {
 	} else {
 		follow(s, a.Follows)
 	}
+	if spoilt := a.spoilt(s.Name); spoilt != nil {
+		keepMarks(s, spoilt)
+	}
 	return s, nil
+}
+
+// spoilt is the version of that name which is not what its name says; nil: there
+// is none.
+func (a *MakeTrust) spoilt(name string) *secrets.Secret {
+	for _, s := range a.Spoilt {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
 }
 
 // inPlace makes the Secret the next state of the one that it replaces.

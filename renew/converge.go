@@ -63,7 +63,7 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		w.Troubled(err, pause)
 		return sleep(ctx, pause)
 	}
-	var opened *openOnce
+	var before *Plan
 	var seen sight
 	for {
 		state, err := Observe(ctx, cfg, store, now())
@@ -76,9 +76,10 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 			}
 			continue
 		}
-		opened = opened.next()
-		state.Adopt, state.opened = adopt, opened
+		state.Adopt = adopt
+		state.Follows(before)
 		plan := NewPlan(cfg, state)
+		before = plan
 		rolling = plan.Rolling
 		w.Planned(state, plan)
 		switch {

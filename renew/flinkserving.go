@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"slices"
@@ -52,10 +53,10 @@ func (s *State) servesBefore(r deploy.Resource) string {
 	if leaf == nil {
 		return ""
 	}
-	refers := deploy.References(r).FlinkTLS
+	refers, once := deploy.References(r).FlinkTLS, cmp.Or(s.opened, newOpenOnce())
 	for _, v := range s.versions[slot{r.String(), secrets.RoleFlinkTLS}] {
 		key, trust := shape{}.passwords(v)
-		id, err := v.Stores(formatOf(v), key, trust)
+		id, err := once.openStores(v, formatOf(v), key, trust)
 		if err != nil || !id.Chain[0].Equal(leaf) {
 			continue
 		}

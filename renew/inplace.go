@@ -27,6 +27,7 @@ func (p *planner) trustInPlace(w trustWant) *Version {
 	if p.takenFixed(w.slot, w.ref()) {
 		return nil
 	}
+	p.noteOwnChanges(w)
 	now := p.state.Secrets[w.ref()]
 	v, step := p.trust(w)
 	if step == nil {
@@ -68,6 +69,13 @@ func (p *planner) trustInPlace(w trustWant) *Version {
 		return v
 	}
 	return asItIs
+}
+
+// noteOwnChanges says that a fixed name spares a resource the change for the
+// truststore alone: its own certificate has a new name at each renewal.
+func (p *planner) noteOwnChanges(w trustWant) {
+	p.notice("truststore %s has a fixed name, and no new content of it changes a resource; a new certificate still changes %s: where GitOps owns these, let it leave alone what flowcert sets",
+		w.prefix, someOf(w.holders))
 }
 
 // adoptedUnder are the contents of truststores that were taken over under the fixed

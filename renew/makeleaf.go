@@ -74,6 +74,16 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 // into the old one.
 func keepOthers(s, old *secrets.Secret) {
 	s.Type = old.Type
+	keepMarks(s, old)
+	for k, v := range old.Data {
+		if !slices.Contains(ourKeys, k) {
+			s.Data[k] = v
+		}
+	}
+}
+
+// keepMarks takes over the labels and annotations of others.
+func keepMarks(s, old *secrets.Secret) {
 	for k, v := range old.Labels {
 		if _, ours := s.Labels[k]; !ours {
 			s.Labels[k] = v
@@ -82,11 +92,6 @@ func keepOthers(s, old *secrets.Secret) {
 	for k, v := range old.Annotations {
 		if !strings.HasPrefix(k, "flowcert.io/") && k != lastApplied {
 			s.Annotations[k] = v
-		}
-	}
-	for k, v := range old.Data {
-		if !slices.Contains(ourKeys, k) {
-			s.Data[k] = v
 		}
 	}
 }

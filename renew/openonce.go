@@ -71,6 +71,16 @@ func (o *openOnce) next() *openOnce {
 	return out
 }
 
+// Follows lets the plan of a state go on with what was opened for the plan before
+// it; nil: there was none. The state is not changed by it, only looked at faster.
+func (s *State) Follows(before *Plan) {
+	var opened *openOnce
+	if before != nil {
+		opened = before.opened
+	}
+	s.opened = opened.next()
+}
+
 // wrote keeps what is in a Secret that was just written, in all the ways in which it is read.
 func (o *openOnce) wrote(s *secrets.Secret, sh shape, id secrets.Identity) {
 	if o == nil || s.ResourceVersion == "" || sh.passwordFrom != nil {
@@ -131,9 +141,7 @@ func (o *openOnce) found(k onceKey) (onceStores, bool) {
 // openTrust is [secrets.Secret.Trust], once a pass.
 func (o *openOnce) openTrust(s *secrets.Secret, f truststore.Format, password string) ([]truststore.Entry, error) {
 	k := onceKey{stored: storedAs(s), format: f, trust: password}
-	o.mu.Lock()
-	got, ok := o.trust[k]
-	o.mu.Unlock()
+	got, ok := o.foundTrust(k)
 	if ok {
 		return got.entries, got.err
 	}
@@ -145,6 +153,19 @@ func (o *openOnce) openTrust(s *secrets.Secret, f truststore.Format, password st
 	}
 	o.trust[k] = got
 	return got.entries, got.err
+}
+
+// foundTrust is found of a truststore.
+func (o *openOnce) foundTrust(k onceKey) (onceTrust, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	got, ok := o.trust[k]
+	if !ok && o.before != nil {
+		if got, ok = o.before.trust[k]; ok {
+			o.trust[k] = got
+		}
+	}
+	return got, ok
 }
 
 // shared puts the certificates that were read before in place of equal ones.

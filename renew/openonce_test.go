@@ -33,6 +33,13 @@ func TestOpenOnceKnowsWhatWasWritten(t *testing.T) {
 	if known(second.next().next(), written("7"), keys) {
 		t.Error("what no pass asks for is kept for ever")
 	}
+	trusted := written("7")
+	trusted.Data = map[string][]byte{"truststore.jks": []byte("garbage")}
+	_, broken := first.openTrust(trusted, "JKS", "changeit")
+	trusted = written("7")
+	if _, err := first.next().openTrust(trusted, "JKS", "changeit"); broken == nil || err != broken {
+		t.Errorf("a truststore is opened again: %v after %v", err, broken)
+	}
 	first = newOpenOnce()
 	first.wrote(written(""), shape{data: keys}, holds)
 	if known(first.next(), written(""), keys) {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/flowcert/flowcert/pki"
@@ -245,7 +244,7 @@ func (p *planner) earlierChains(s *secrets.Secret) [][]*x509.Certificate {
 	if !p.mayServeEarlier(s) {
 		return nil
 	}
-	certs, err := pki.ParseCertificates([]byte(strings.ReplaceAll(s.Annotations[earlierAnnotation], lostChain, "")))
+	certs, err := pki.ParseCertificates([]byte(s.Annotations[earlierAnnotation]))
 	if err != nil {
 		return nil
 	}

@@ -46,7 +46,8 @@ func (p *planner) trust(w trustWant) (*Version, *MakeTrust) {
 	sources := p.trustSources(w)
 	want := truststore.Entries(sources)
 	reason := cmp.Or(p.takesPlaceOf(w.slot), p.noneYet(w.namespace, w.referenced))
-	var spoilt []string
+	var spoilt []*secrets.Secret
+	var names []string
 	for i, s := range p.trustVersions(w) {
 		why := p.trustFault(w, s, want)
 		if s.Annotations[deployedAnnotation] != "" && !w.fixed && !slices.Contains(w.referenced, s.Name) {
@@ -66,13 +67,13 @@ func (p *planner) trust(w trustWant) (*Version, *MakeTrust) {
 		if w.password == "" && w.passwordFrom == nil {
 			w.password = usable(s, secrets.Password)
 		}
-		spoilt = append(spoilt, s.Name)
+		spoilt, names = append(spoilt, s), append(names, s.Name)
 	}
 	step := &MakeTrust{
 		Namespace: w.namespace, Because: reason, Format: w.format, Spoilt: spoilt,
 		Entries: want, Sources: sources, NewRoot: p.newRootFor(w.authority), Alias: w.authority,
 		Password: w.password, PasswordFrom: w.passwordFrom, PasswordVersion: p.passwordVersion(w),
-		Follows: p.follows(spoilt, w.referenced),
+		Follows: p.follows(names, w.referenced),
 		Version: &Version{Target: w.target, Role: w.role, Prefix: w.prefix, Values: map[string]string{secrets.Password: w.password}},
 	}
 	if w.fixed {

@@ -73,6 +73,9 @@ func TestSomebodyKeepsPuttingItBack(t *testing.T) {
 	if s.certificateName(t) != "" {
 		t.Error("it was put right once too often")
 	}
+	if !strings.Contains(run.output(), "let it leave alone what the field manager flowcert sets") {
+		t.Error("it is not told what to do")
+	}
 	if !strings.Contains(run.output(), `argocd-controller`) {
 		t.Error("it is not told who it is")
 	}

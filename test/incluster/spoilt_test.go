@@ -2,6 +2,7 @@ package incluster_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -38,12 +39,17 @@ func TestSecretsThatSomebodySpoils(t *testing.T) {
 	s.deleteSecret(t, trust.Name)
 	eventually(t, "the truststore is back", func() bool { return s.ours(t)[trust.Name] != nil })
 	s.spoil(t, trust.Name, func(u *unstructured.Unstructured) { // all but the password
+		u.SetLabels(with(u.GetLabels(), "team", "payments"))
+		u.SetAnnotations(with(u.GetAnnotations(), "backup.example.com/keep", "yes"))
 		_ = unstructured.SetNestedField(u.Object, base64.StdEncoding.EncodeToString([]byte(password)), "data", secrets.Password)
 	})
 	eventually(t, "the truststore is whole again", func() bool {
 		have := s.ours(t)[trust.Name]
 		return have != nil && string(have.Data["truststore.jks"]) == string(trust.Data["truststore.jks"])
 	})
+	if have := s.ours(t)[trust.Name]; have.Labels["team"] != "payments" || have.Annotations["backup.example.com/keep"] != "yes" {
+		t.Errorf("what others wrote on it is gone: %v, %v", have.Labels, have.Annotations)
+	}
 	// A password that is gone is written again.
 	s.deleteSecret(t, "ssl-truststore-password")
 	eventually(t, "the password is back", func() bool {
@@ -73,6 +79,13 @@ func TestSecretsThatSomebodySpoils(t *testing.T) {
 	if n := s.restarts(t, d, "session"); n != 2 { // once for the wiring, once for the key store
 		t.Errorf("the session cluster restarted %d times", n)
 	}
+}
+
+// with is a copy of labels or annotations with one more.
+func with(m map[string]string, key, value string) map[string]string {
+	out := maps.Clone(m)
+	out[key] = value
+	return out
 }
 
 // dropSpoilt removes what a test has spoilt and nothing uses any more: flowcert keeps it as a version that was in use.
