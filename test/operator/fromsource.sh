@@ -22,12 +22,16 @@ mvn -q -B -C -Dstyle.color=never -DskipTests -Dspotless.check.skip=true -Dchecks
 	clean package </dev/null >&2
 
 cp flink-kubernetes-operator/target/flink-kubernetes-operator-*-shaded.jar \
-	flink-kubernetes-webhook/target/flink-kubernetes-webhook-*-shaded.jar \
-	flink-kubernetes-operator/target/log4j/*.jar "$folder"
-for jar in flink-kubernetes-standalone/target/flink-kubernetes-standalone-*.jar; do
-	case $jar in *-tests.jar | *-sources.jar | *-javadoc.jar) ;; *) cp "$jar" "$folder" ;; esac
+	flink-kubernetes-webhook/target/flink-kubernetes-webhook-*-shaded.jar "$folder"
+for jar in flink-kubernetes-standalone/target/flink-kubernetes-standalone-*.jar flink-kubernetes-operator/target/log4j/*.jar; do
+	case $jar in *-tests.jar | *-sources.jar | *-javadoc.jar) continue ;; esac
+	[ ! -e "$jar" ] || cp "$jar" "$folder" # before 1.15 the operator's own jar has log4j's, too
 done
 
 # The order of the image's entry point. The webhook's jar is in no class path but its own.
 cd "$folder"
-printf '%s:%s:%s\n' "$folder"/flink-kubernetes-standalone-*.jar "$folder"/flink-kubernetes-operator-*-shaded.jar "$folder"/log4j-*.jar >classpath
+classpath=$(printf '%s:' "$folder"/flink-kubernetes-standalone-*.jar "$folder"/flink-kubernetes-operator-*-shaded.jar)
+for jar in "$folder"/log4j-*.jar; do
+	[ ! -e "$jar" ] || classpath=$classpath$jar:
+done
+printf '%s\n' "${classpath%:}" >classpath

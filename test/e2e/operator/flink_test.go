@@ -9,9 +9,11 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/flowcert/flowcert/test/double"
 	"github.com/flowcert/flowcert/test/flink"
+	"github.com/flowcert/flowcert/test/operator"
 	"github.com/flowcert/flowcert/test/tools"
 )
 
@@ -71,4 +73,39 @@ func (s *site) pod(t *testing.T, name string) flink.Pod {
 	wired := s.references(t, name)
 	return flink.Pod{Conf: conf, JDK: tools.JDKs(t)[0], Secrets: map[string]map[string][]byte{
 		"/opt/flink/tls-cert": s.secret(t, s.namespace, wired.tls), "/certs": s.secret(t, s.namespace, wired.trust)}}
+}
+
+// TestPasswordOfTheResource gives a resource another password of its truststore than the operator's stores have. The Flink client in the operator
+// opens the operator's file with it at each deployment, and fails once; then the operator goes on with its own password.
+func TestPasswordOfTheResource(t *testing.T) {
+	operator.Needs(t, operator.OwnStores, "it opens its stores with the resource's password alone, as TestRollouts sees")
+	o, _ := realOperator(t)
+	s := newSite(t, "")
+	pods := double.StartWithoutOperators(t, s.Cluster, s.namespace)
+	s.write(t, "flowcert.yaml", oneCluster)
+	s.givePassword(t, s.namespace)
+	s.flowcert(t, "3", "apply")
+	if err := o.Mount(s.secret(t, s.namespace, "flink-operator-cert")); err != nil {
+		t.Fatal(err)
+	}
+	r := &rollouts{s, o, playJobManagers(s, pods), []string{"session"}}
+	s.Apply(t, s.namespace, s.expand(strings.ReplaceAll(testdata(t, "session.yaml"), "PORT", r.jobs.listen(t, o, "session"))))
+	t.Cleanup(func() { s.removeClusters(t) })
+	s.waitStable(t, "session")
+	s.flowcert(t, "0", "apply")
+	s.waitStable(t, "session")
+	log := len(o.Log())
+
+	patch := `{"spec": {"flinkConfiguration": {"security.ssl.truststore-password": "another-one"}}}`
+	if _, err := s.Dynamic.Resource(flinkGVR).Namespace(s.namespace).Patch(t.Context(), "session", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.waitStable(t, "session")
+	r.called(t, "session", true)
+	if failed := strings.Count(o.Log()[log:], "Failed to initialize SSLContext for the REST client"); failed == 0 {
+		t.Error("the operator opens its truststore although the resource has another password: that is new")
+	}
+	if n := s.replaced(t, "session"); n != 2 {
+		t.Errorf("the Deployment was replaced %d times, want once for the wiring and once for the password", n)
+	}
 }
