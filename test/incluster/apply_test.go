@@ -10,7 +10,7 @@ import (
 const plain = `
 apiVersion: events.ibm.com/v1beta1
 kind: EventProcessing
-metadata: {name: my-ep}
+metadata: {name: my-ep, labels: {team: streams}, annotations: {example.com/note: "kept: yes"}}
 spec:
   license: {accept: true, license: L-AAAA-BBBBBB, use: EventAutomationNonProduction}
   flink: {endpoint: "session-rest:8081"}
@@ -21,7 +21,7 @@ spec:
 ---
 apiVersion: flink.apache.org/v1beta1
 kind: FlinkDeployment
-metadata: {name: session}
+metadata: {name: session, labels: {team: streams}, annotations: {example.com/note: "kept: yes"}}
 spec:
   image: flink:1.20
   flinkVersion: v1_20

@@ -58,6 +58,7 @@ func TestForbiddenInOneNamespaceOfThree(t *testing.T) {
 	s := newSite(t)
 	second, third := s.in(s.Namespace(t)), s.in(s.Namespace(t))
 	d := double.Start(t, s.Cluster, s.namespace, second.namespace, third.namespace)
+	s.beside = []string{second.namespace, third.namespace}
 	names := strings.NewReplacer("SECOND", second.namespace, "THIRD", third.namespace)
 	s.write(t, "flowcert.yaml", names.Replace(threeNamespaces))
 	for _, n := range []*site{s, second, third} {

@@ -52,6 +52,7 @@ type site struct {
 	namespace  string
 	dir        string // with flowcert.yaml
 	kubeconfig string
+	beside     []string // namespaces beside its own
 }
 
 // newSite makes a namespace of the shared control plane and a folder for a configuration.
