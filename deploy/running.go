@@ -19,6 +19,8 @@ type Pod struct {
 	Pending bool
 	// Leaving: it is being deleted. It still serves for a while.
 	Leaving bool
+	// LeavesBy is when one that is being deleted is to be gone; zero: it stays.
+	LeavesBy time.Time
 	// Finished: it has ended, and what it mounted is nobody's.
 	Finished bool
 	// Secrets are those that its volumes name.

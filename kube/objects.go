@@ -72,14 +72,59 @@ func writers(u *unstructured.Unstructured) []deploy.Writer {
 
 func podFrom(u *unstructured.Unstructured) deploy.Pod {
 	phase, _, _ := unstructured.NestedString(u.Object, "status", "phase")
-	started, _, _ := unstructured.NestedString(u.Object, "status", "startTime")
-	at, _ := time.Parse(time.RFC3339, started) // zero: no kubelet has it yet
 	spec, _, _ := unstructured.NestedFieldNoCopy(u.Object, "spec")
 	return deploy.Pod{
-		Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()), Labels: u.GetLabels(), Started: at,
-		Ready: condition(u, "Ready"), Pending: phase == "Pending", Leaving: u.GetDeletionTimestamp() != nil,
+		Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()), Labels: u.GetLabels(), Started: started(u),
+		Ready: condition(u, "Ready"), Pending: phase == "Pending", Leaving: u.GetDeletionTimestamp() != nil, LeavesBy: leavesBy(u),
 		Finished: phase == "Succeeded" || phase == "Failed", Secrets: mountedSecrets(spec),
 	}
+}
+
+// nodeSlack is how much later than the scheduler's word the kubelet may have taken a
+// pod: it does so at once. One that says more has a clock that is ahead.
+const nodeSlack = 2 * time.Minute
+
+// started is when the kubelet took a pod; zero: none has it yet. The kubelet writes
+// that by the node's clock, what is compared with it comes from the API server's.
+// So it counts no earlier than the pod was made, and no later than soon after it got
+// its node: by a clock that is ahead a pod would pass for one that has read what
+// came after it, by one that is behind every new pod for one that has not.
+func started(u *unstructured.Unstructured) time.Time {
+	text, _, _ := unstructured.NestedString(u.Object, "status", "startTime")
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	if scheduled := since(u, "PodScheduled"); !scheduled.IsZero() && at.After(scheduled.Add(nodeSlack)) {
+		at = scheduled
+	}
+	if made := u.GetCreationTimestamp().Time; at.Before(made) {
+		return made
+	}
+	return at
+}
+
+// leavesBy is when a pod that is being deleted is to be gone; zero: it stays.
+func leavesBy(u *unstructured.Unstructured) time.Time {
+	if at := u.GetDeletionTimestamp(); at != nil {
+		return at.Time
+	}
+	return time.Time{}
+}
+
+// since is when a condition became true; zero: it has not, or nobody says when.
+func since(u *unstructured.Unstructured, kind string) time.Time {
+	all, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range all {
+		m, _ := c.(map[string]any)
+		if m["type"] != kind || m["status"] != "True" {
+			continue
+		}
+		text, _ := m["lastTransitionTime"].(string)
+		at, _ := time.Parse(time.RFC3339, text) // zero: it does not say
+		return at
+	}
+	return time.Time{}
 }
 
 func condition(u *unstructured.Unstructured, kind string) bool {

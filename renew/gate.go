@@ -145,6 +145,7 @@ func (p *planner) planRollouts() {
 		if r.Absent || r.Root() == "" {
 			return
 		}
+		p.noteStuckLeaving(r)
 		switch h := p.state.health(r); {
 		case h.Idle:
 		case h.Failed != "":

@@ -38,11 +38,34 @@ func (s *State) health(r deploy.Resource) deploy.Health {
 			}
 		}
 	}
-	h := deploy.HealthOf(r, deploy.RunningOf(r, s.Live.Running), ours)
+	run := deploy.RunningOf(r, s.Live.Running)
+	run.Pods = slices.DeleteFunc(run.Pods, s.stuckLeaving)
+	h := deploy.HealthOf(r, run, ours)
 	if before := s.servesBefore(r); before != "" && h.Rolling == "" && !h.Idle {
 		h.Rolling = "its REST endpoint still serves the certificate of " + before
 	}
 	return h
+}
+
+// leavingDelay is how long after its time a pod that is being deleted is waited
+// for.
+const leavingDelay = 10 * time.Minute
+
+// stuckLeaving reports whether a pod should be gone long since: its node is lost,
+// or something keeps it from being removed. Nothing waits for it, or a certificate
+// would end for it; what it may have loaded counts still.
+func (s *State) stuckLeaving(p deploy.Pod) bool {
+	return p.Leaving && !p.LeavesBy.IsZero() && s.Now.After(p.LeavesBy.Add(leavingDelay))
+}
+
+// noteStuckLeaving names such pods of what flowcert looks after.
+func (p *planner) noteStuckLeaving(r deploy.Resource) {
+	for _, pod := range deploy.RunningOf(r, p.state.Live.Running).Pods {
+		if p.state.stuckLeaving(pod) {
+			p.notice("%s: pod %s should have been gone at %s, and is not waited for any more; what it has loaded counts as in use until it is gone: when it is certain that it does not run, kubectl delete pod --force %s -n %s",
+				r, pod.Name, pod.LeavesBy.UTC().Format(time.RFC3339), pod.Name, pod.Namespace)
+		}
+	}
 }
 
 // uses lists what holds on to a Secret in a cluster, its resource left aside.

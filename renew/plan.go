@@ -277,6 +277,7 @@ func (p *planner) run() *Plan {
 	if p.authority.known {
 		p.plan.Root = p.authority.fingerprint()
 		p.plan.newRoot = p.newRoot()
+		p.refuseOthers()
 		p.findOperatorStores()
 		p.planFlink()
 		p.planEventProcessing()

@@ -109,8 +109,8 @@ func (p *planner) unseenMounting(t config.Truststore) []string {
 }
 
 // doubtful is why a client that can be looked at may trust what no Secret tells: a
-// version that it refers to, or that a pod of it has loaded, is gone or spoilt. Nil:
-// that is not so. In a directory what is loaded is not known.
+// version that it refers to, or that a pod of it has loaded, is gone or spoilt, or it
+// refers to a Secret of somebody else's. Nil: that is not so. In a directory what is loaded is not known.
 func (p *planner) doubtful(r deploy.Resource, k slot, prefix, referenced string) *unseen {
 	if !p.state.live() || r.Absent {
 		return nil
@@ -120,6 +120,9 @@ func (p *planner) doubtful(r deploy.Resource, k slot, prefix, referenced string)
 		if !pod.Pending {
 			names = append(names, pod.Secrets...)
 		}
+	}
+	if s := p.state.Secrets[secrets.Ref{Namespace: r.Namespace, Name: referenced}]; s != nil && !s.Ours() && len(p.adoptedOf(k, r.Namespace)) == 0 {
+		return &unseen{fmt.Sprintf("it verifies by %s, which is somebody else's", s.Ref), "let flowcert take that over (--adopt), or take the reference out"}
 	}
 	const hint = "what takes its place has to be in use first"
 	for _, name := range names {

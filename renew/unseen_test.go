@@ -351,3 +351,26 @@ func TestClosedHome(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestTheirTruststore: somebody gave a client another truststore in the middle of a
+// change of CA: what is in it is not flowcert's to know.
+func TestTheirTruststore(t *testing.T) {
+	s := unseenSite(t, unseenConfig)
+	state := s.runs(testNow)
+	theirs := &secrets.Secret{Ref: secrets.Ref{Namespace: "far", Name: "theirs"}, Data: map[string][]byte{"truststore.jks": []byte("?")}}
+	state.Secrets[theirs.Ref] = theirs
+	for i, r := range state.resources {
+		if r.Kind == deploy.EventProcessingKind {
+			tls := r.Object["spec"].(map[string]any)["flink"].(map[string]any)["tls"].(map[string]any)
+			tls["secretName"] = theirs.Name
+			state.resources[i] = r
+		}
+	}
+	p := newPlanner(s.cfg, state)
+	p.run()
+	edges := p.edgesTo(p.flinks[session])
+	i := slices.IndexFunc(edges, func(e Edge) bool { return e.Client == farEP })
+	if u := edges[i].Unseen; u == nil || !strings.Contains(u.why, "secret far/theirs, which is somebody else's") {
+		t.Errorf("the edge is like any other: %v", u)
+	}
+}
