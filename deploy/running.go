@@ -290,7 +290,7 @@ func (r Resource) MidChange() bool {
 // observedGeneration is the generation of the specification that its operator
 // acted upon last. Flink's operator writes observedGeneration since 1.8, together
 // with lastReconciledSpec (ReconciliationStatus of its source), where the number
-// stood before and, in 1.13 and later, stands no more.
+// stood before and, in 1.15, stands no more.
 func (r Resource) observedGeneration() int64 {
 	switch n := r.Status["observedGeneration"].(type) {
 	case int64:
