@@ -24,8 +24,8 @@ type byHand struct {
 	operator  *site // the namespace of the Flink operator
 	double    *double.Double
 	resources map[schema.GroupVersionResource]*unstructured.Unstructured // as they were
-	secrets   map[string]map[string]any                                 // data of those in the site's namespace
-	operators *unstructured.Unstructured                                // flink-operator-cert, as it was
+	secrets   map[string]map[string]any                                  // data of those in the site's namespace
+	operators *unstructured.Unstructured                                 // flink-operator-cert, as it was
 }
 
 // manual makes one in a cluster, where it runs.
