@@ -309,27 +309,6 @@ func (s *Store) one(ctx context.Context, gvr schema.GroupVersionResource, ref se
 	return s.client.dynamic.Resource(gvr).Namespace(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 }
 
-// named lists Secrets that are looked at although they may not be flowcert's.
-func (s *Store) named(snap *secrets.Snapshot) []secrets.Ref {
-	set := map[secrets.Ref]bool{}
-	for _, ref := range s.cfg.Secrets() {
-		set[secrets.Ref{Namespace: ref.Namespace, Name: ref.Name}] = true
-	}
-	for _, r := range snap.Resources {
-		for _, name := range deploy.References(r).Secrets() {
-			set[secrets.Ref{Namespace: r.Namespace, Name: name}] = true
-		}
-	}
-	if ns := snap.Live.OperatorNamespace; ns != "" {
-		for _, name := range s.cfg.FlinkOperator.Secrets() {
-			set[secrets.Ref{Namespace: ns, Name: name}] = true
-		}
-	}
-	return slices.SortedFunc(maps.Keys(set), func(a, b secrets.Ref) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
-}
-
 func (s *Store) configMaps() []secrets.Ref {
 	var out []secrets.Ref
 	for _, t := range s.cfg.Truststores {

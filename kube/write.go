@@ -92,10 +92,22 @@ func (s *Store) SetAside(ctx context.Context, old, record *secrets.Secret) error
 		return fmt.Errorf("%s: %w", old.Ref, err)
 	}
 	record.Data[secrets.ManifestKey] = text
-	if err := s.UpdateSecret(ctx, record); err != nil {
+	if err := s.keep(ctx, record); err != nil {
 		return err
 	}
 	return s.remove(ctx, old)
+}
+
+// keep writes a record that is not there as it is to be: one that was stopped after it
+// had written it comes further the next time.
+func (s *Store) keep(ctx context.Context, record *secrets.Secret) error {
+	there, err := s.client.secrets.get(ctx, record.Ref)
+	if err == nil {
+		if have := secretFrom(there); have.Ours() && sameData(have, record) {
+			return nil
+		}
+	}
+	return s.UpdateSecret(ctx, record)
 }
 
 // PutBack undoes SetAside: the Secret in the record comes back in place of

@@ -374,17 +374,28 @@ func (p *planner) noteAdopted() {
 			for _, name := range s.Originals() {
 				original := p.state.Secrets[secrets.Ref{Namespace: s.Namespace, Name: name}]
 				if original != nil && !original.Ours() && !p.state.mentioned(original) {
-					p.notice("%s may be removed by hand, in the cluster and %s: what took its place at %s is deployed, the soak time is over, and no resource here refers to it",
-						original.Ref, original.File, target)
+					p.notice("%s may be removed by hand%s: what took its place at %s is deployed, the soak time is over, and no resource here refers to it",
+						original.Ref, alsoIn(original.File), target)
 				}
 			}
 		}
 	}
 }
 
-// noteHandOver says how a Secret that took another's name reaches the cluster:
-// the API server keeps whoever wrote a field as its owner.
+// alsoIn names both places of what a directory has; empty in a cluster.
+func alsoIn(file string) string {
+	if file == "" {
+		return ""
+	}
+	return ", in the cluster and " + file
+}
+
+// noteHandOver says how a Secret that took another's name reaches the cluster from a
+// directory: the API server keeps whoever wrote a field as its owner.
 func (p *planner) noteHandOver(record *secrets.Secret) {
+	if p.state.live() {
+		return
+	}
 	for _, name := range record.Originals() {
 		now := p.state.Secrets[secrets.Ref{Namespace: record.Namespace, Name: name}]
 		if record.Data[secrets.ManifestKey] != nil && now != nil && now.Ours() {

@@ -100,15 +100,21 @@ func (g *gathering) secret(name string) (*secrets.Secret, error) {
 		s = g.p.asideOf(ref)
 	}
 	if s == nil {
-		return nil, notHere(ref, g.resource.String(), g.p.state.brokenNote())
+		return nil, g.p.state.notHere(ref, g.resource.String())
 	}
 	return s, othersOnly(s)
 }
 
-// notHere asks for a Secret that is in the cluster alone.
-func notHere(ref secrets.Ref, user, note string) error {
+// notHere asks for a Secret that is in the cluster alone, or nowhere.
+func (s *State) notHere(ref secrets.Ref, user string) error {
+	if s.live() {
+		return Hinted{
+			Err:  fmt.Errorf("%s, which %s uses, does not exist: what it trusts would be lost", ref, user),
+			Hint: "bring it back, or remove what refers to it to give it up",
+		}
+	}
 	return Hinted{
-		Err:  fmt.Errorf("%s, which %s uses, is not in the directory%s: what it trusts would be lost", ref, user, note),
+		Err:  fmt.Errorf("%s, which %s uses, is not in the directory%s: what it trusts would be lost", ref, user, s.brokenNote()),
 		Hint: fmt.Sprintf("put it there: kubectl get secret %s -n %s -o yaml > %s.yaml (it may hold a key: keep it out of git)", ref.Name, ref.Namespace, ref.Name),
 	}
 }
@@ -442,7 +448,7 @@ func (p *planner) readOperatorStores(k slot, s *secrets.Secret) (*adoption, erro
 	ref := secrets.Ref{Namespace: s.Namespace, Name: config.OperatorPasswordSecret}
 	holder := p.state.Secrets[ref]
 	if holder == nil {
-		return nil, notHere(ref, k.target, p.state.brokenNote())
+		return nil, p.state.notHere(ref, k.target)
 	}
 	password := string(holder.Data[secrets.Password])
 	id, err := servedFrom(s, secrets.KeyStoreFile(truststore.JKS), password)
@@ -464,7 +470,7 @@ func (p *planner) readWebhookStore(k slot, s *secrets.Secret) (*adoption, error)
 	ref := secrets.Ref{Namespace: s.Namespace, Name: config.WebhookPasswordSecret}
 	holder := p.state.Secrets[ref]
 	if holder == nil {
-		return nil, notHere(ref, k.target, p.state.brokenNote())
+		return nil, p.state.notHere(ref, k.target)
 	}
 	id, err := servedFrom(s, secrets.KeyStoreFile(truststore.PKCS12), string(holder.Data[secrets.Password]))
 	if err != nil {

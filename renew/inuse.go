@@ -29,11 +29,16 @@ func (p *planner) retired(s *secrets.Secret) bool {
 		return false // what is updated in place is read by its name
 	}
 	if p.state.live() {
-		fresh := s.Role() == secrets.RoleAdopted && p.state.Now.Before(s.Created().Add(kubeletDelay))
-		return !fresh && len(p.state.uses(s)) == 0
+		return !p.state.fresh(s) && len(p.state.uses(s)) == 0
 	}
 	until, said := p.soaksUntil(s)
 	return said && !p.state.Now.Before(until)
+}
+
+// fresh reports whether a pod may have loaded, since it was taken over, what a record
+// is of: one that is only starting is not seen to use it yet.
+func (s *State) fresh(record *secrets.Secret) bool {
+	return record.Role() == secrets.RoleAdopted && s.Now.Before(record.Created().Add(kubeletDelay))
 }
 
 // soaksUntil is when a version that the user has called replaced stops counting
@@ -53,6 +58,9 @@ func (p *planner) whatNext(s *secrets.Secret) string {
 		return p.bundleNext()
 	}
 	if p.state.live() {
+		if p.state.fresh(s) {
+			return fmt.Sprintf("it counts as in use until %s, when every pod has what took its place", s.Created().Add(kubeletDelay).UTC().Format(time.RFC3339))
+		}
 		return cmp.Or(p.state.inTheWay(s), "it goes when nothing uses it any more")
 	}
 	if until, said := p.soaksUntil(s); said {

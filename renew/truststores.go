@@ -136,10 +136,20 @@ func (p *planner) truststore(w trustWant) *Version {
 		return p.trustInPlace(w)
 	}
 	v, step := p.trust(w)
-	if step != nil {
+	if step != nil && !(allHeld(w.mounts) && step.isAnother()) {
 		p.act(step)
 	}
 	return v
+}
+
+// isAnother tells a version that something would have to switch to from one that is put
+// right under its own name.
+func (a *MakeTrust) isAnother() bool { return a.Known == "" || !slices.Contains(a.Spoilt, a.Known) }
+
+// allHeld reports whether nothing may switch to another version now: one that is made
+// all the same may never be used.
+func allHeld(mounts []mount) bool {
+	return !slices.ContainsFunc(mounts, func(m mount) bool { return !m.paused })
 }
 
 // mount is a workload that mounts a truststore.
@@ -325,8 +335,19 @@ func (p *planner) truststorePassword(t config.Truststore) (password string, from
 			}
 		}
 	}
-	p.act(step)
+	if !p.heldEverywhere(t) {
+		p.act(step)
+	}
 	return step.Value, v.unlessKnown(step.Value), nil
+}
+
+// heldEverywhere is allHeld of all namespaces.
+func (p *planner) heldEverywhere(t config.Truststore) bool {
+	var mounts []mount
+	for _, namespace := range t.Namespaces() {
+		mounts = append(mounts, p.mountsIn(namespace, t)...)
+	}
+	return t.Naming != config.Fixed && allHeld(mounts)
 }
 
 func (v *Version) unlessKnown(value string) *Version {

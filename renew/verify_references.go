@@ -45,6 +45,8 @@ func (v *verifier) referred(r deploy.Resource, use deploy.Origin) (*secrets.Secr
 	case use.Ours:
 		v.finding(r.String(), fmt.Sprintf("%s refers to %s, which flowcert made and which is not there", use.Field, ref),
 			"put it back, or run flowcert apply: it makes another one and refers to that")
+	case v.state.live():
+		v.unknown(r.String(), fmt.Sprintf("%s refers to %s, which does not exist", use.Field, ref), "bring it back, or remove what refers to it")
 	default:
 		v.unknown(r.String(), fmt.Sprintf("%s refers to %s, which is not in the directory%s", use.Field, ref, v.state.brokenNote()), "it has to be in the cluster already")
 	}

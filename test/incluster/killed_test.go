@@ -14,6 +14,7 @@ import (
 type moment struct {
 	command []string
 	passes  int  // writes that are done, and of which it hears, before the one at which it is killed
+	ends    int  // exit status of one that is not killed
 	done    bool // the API server has done that one, and it never hears of it; false: it does not get that far
 }
 
@@ -69,6 +70,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 // victim is a process that is to be killed at a write.
 type victim struct {
 	cmd    *exec.Cmd
+	ends   int
 	output bytes.Buffer
 	gone   chan struct{} // closed when it has ended
 }
@@ -76,7 +78,7 @@ type victim struct {
 // victim starts a process that is killed at a moment, if it gets there.
 func (s *site) victim(t *testing.T, p *proxy, m moment) *victim {
 	t.Helper()
-	v := &victim{cmd: s.command(t.Context(), m.command...), gone: make(chan struct{})}
+	v := &victim{cmd: s.command(t.Context(), m.command...), ends: m.ends, gone: make(chan struct{})}
 	v.cmd.Stdout, v.cmd.Stderr = &v.output, &v.output
 	started := make(chan struct{})
 	kill := sync.OnceFunc(func() {
@@ -127,7 +129,7 @@ func (v *victim) wasKilled(t *testing.T, s *site) bool {
 			switch state := v.cmd.ProcessState; {
 			case !state.Exited():
 				return true
-			case state.ExitCode() != 0:
+			case state.ExitCode() != v.ends:
 				t.Fatalf("the last one ended with %d:\n%s", state.ExitCode(), v.output.String())
 			}
 			return false

@@ -30,10 +30,10 @@ type daemon struct {
 var listening = regexp.MustCompile(`listen=(127\.0\.0\.1:\d+)`)
 
 // start runs the daemon until the test ends.
-func (s *site) start(t *testing.T) *daemon {
+func (s *site) start(t *testing.T, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{ended: make(chan struct{})}
-	d.cmd = s.command(t.Context(), "run", "--listen", "127.0.0.1:0")
+	d.cmd = s.command(t.Context(), append([]string{"run", "--listen", "127.0.0.1:0"}, args...)...)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
