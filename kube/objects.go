@@ -80,26 +80,24 @@ func podFrom(u *unstructured.Unstructured) deploy.Pod {
 	}
 }
 
-// nodeSlack is how much later than the scheduler's word the kubelet may have taken a
-// pod: it does so at once. One that says more has a clock that is ahead.
+// nodeSlack is how far from the time at which a pod got its node the kubelet's word
+// may be that it took the pod: it does so at once. One that says other has a clock
+// that is wrong.
 const nodeSlack = 2 * time.Minute
 
 // started is when the kubelet took a pod; zero: none has it yet. The kubelet writes
-// that by the node's clock, what is compared with it comes from the API server's.
-// So it counts no earlier than the pod was made, and no later than soon after it got
-// its node: by a clock that is ahead a pod would pass for one that has read what
-// came after it, by one that is behind every new pod for one that has not.
+// that by the node's clock; what it is compared with, and when the pod got its node,
+// come from the API server's. By a clock that is ahead a pod would pass for one that
+// has read what came after it, by one that is behind every new pod for one that has
+// not.
 func started(u *unstructured.Unstructured) time.Time {
 	text, _, _ := unstructured.NestedString(u.Object, "status", "startTime")
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return time.Time{}
 	}
-	if scheduled := since(u, "PodScheduled"); !scheduled.IsZero() && at.After(scheduled.Add(nodeSlack)) {
-		at = scheduled
-	}
-	if made := u.GetCreationTimestamp().Time; at.Before(made) {
-		return made
+	if scheduled := since(u, "PodScheduled"); !scheduled.IsZero() && at.Sub(scheduled).Abs() > nodeSlack {
+		return scheduled
 	}
 	return at
 }

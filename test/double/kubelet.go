@@ -218,6 +218,11 @@ func (d *Double) runPod(ctx context.Context, pod *corev1.Pod) error {
 }
 
 func (d *Double) writeStatus(ctx context.Context, pod *corev1.Pod, status corev1.PodStatus) error {
+	for i, c := range status.Conditions {
+		if c.Type == corev1.PodScheduled && status.StartTime != nil { // it has its node once and for all
+			status.Conditions[i].LastTransitionTime = *status.StartTime
+		}
+	}
 	pod.Status = status
 	_, err := d.core.Pods(pod.Namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
 	return err

@@ -182,7 +182,12 @@ func (s *site) timePasses(t *testing.T, names ...string) {
 	t.Helper()
 	for _, pod := range s.list(t, podsGVR) {
 		if text, ok, _ := unstructured.NestedString(pod.Object, "status", "startTime"); ok {
-			s.patchStatus(t, podsGVR, pod.GetName(), map[string]any{"startTime": older(t, text)})
+			conditions, _, _ := unstructured.NestedSlice(pod.Object, "status", "conditions")
+			for _, c := range conditions {
+				m := c.(map[string]any)
+				m["lastTransitionTime"] = older(t, m["lastTransitionTime"].(string))
+			}
+			s.patchStatus(t, podsGVR, pod.GetName(), map[string]any{"startTime": older(t, text), "conditions": conditions})
 		}
 	}
 	for _, name := range names {
