@@ -144,7 +144,7 @@ func (p *planner) truststore(w trustWant) *Version {
 
 // isAnother tells a version that something would have to switch to from one that is put
 // right under its own name.
-func (a *MakeTrust) isAnother() bool { return a.Known == "" || !slices.Contains(a.Spoilt, a.Known) }
+func (a *MakeTrust) isAnother() bool { return a.Known == "" || a.spoilt(a.Known) == nil }
 
 // allHeld reports whether nothing may switch to another version now: one that is made
 // all the same may never be used.
