@@ -14,6 +14,21 @@ import (
 // jars, or else from its own jar.
 func Definitions(t testing.TB) [][]byte {
 	t.Helper()
+	if out := chartDefinitions(t); len(out) > 0 {
+		return out
+	}
+	for _, path := range filepath.SplitList(classPath(t)) {
+		if out := definitionsIn(t, path); len(out) > 0 {
+			return out
+		}
+	}
+	t.Fatal("no jar of the operator's has its definitions")
+	return nil
+}
+
+// chartDefinitions are those in the folder crds.
+func chartDefinitions(t testing.TB) [][]byte {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(tools.Operator(t), "crds", "*.yml"))
 	if err != nil {
 		t.Fatal(err)
@@ -25,15 +40,6 @@ func Definitions(t testing.TB) [][]byte {
 			t.Fatal(err)
 		}
 		out = append(out, text)
-	}
-	for _, path := range filepath.SplitList(classPath(t)) {
-		if len(out) > 0 {
-			return out
-		}
-		out = definitionsIn(t, path)
-	}
-	if len(out) == 0 {
-		t.Fatal("no jar of the operator's has its definitions")
 	}
 	return out
 }
