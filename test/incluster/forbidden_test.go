@@ -7,27 +7,6 @@ import (
 	"github.com/flowcert/flowcert/test/double"
 )
 
-// role lets the ServiceAccount flowcert of namespace HOME work in another namespace.
-const role = `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: flowcert}
-rules:
-- {apiGroups: [""], resources: [secrets], verbs: [get, list, watch, create, update, delete]}
-- {apiGroups: [""], resources: [pods], verbs: [list]}
-- {apiGroups: [apps], resources: [deployments, statefulsets, replicasets], verbs: [list]}
-- {apiGroups: [events.ibm.com], resources: [eventprocessings], verbs: [list, watch, patch]}
-- {apiGroups: [flink.apache.org], resources: [flinkdeployments], verbs: [list, watch, patch]}
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
-- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: flowcert}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: flowcert}
-subjects: [{kind: ServiceAccount, name: flowcert, namespace: HOME}]
-`
-
 const threeNamespaces = `
 apiVersion: flowcert.io/v1alpha1
 kind: Config
@@ -39,12 +18,6 @@ flinkDeployments: [{name: session}, {name: session, namespace: SECOND}, {name: s
 
 // flinkOnly is the session cluster alone.
 func flinkOnly() []byte { return []byte(strings.Split(plain, "---")[1]) }
-
-// permit binds flowcert's Role in a namespace.
-func (s *site) permit(t *testing.T, namespace string) {
-	t.Helper()
-	s.Apply(t, namespace, []byte(strings.ReplaceAll(role, "HOME", s.namespace)))
-}
 
 // in is the same site, seen from another namespace.
 func (s *site) in(namespace string) *site {
@@ -64,16 +37,17 @@ func TestForbiddenInOneNamespaceOfThree(t *testing.T) {
 	for _, n := range []*site{s, second, third} {
 		s.Apply(t, n.namespace, flinkOnly())
 		d.WaitFlink(t, n.namespace, "session", "STABLE")
-		s.permit(t, n.namespace)
 	}
-	s.as(t, s.User(t, s.namespace, "flowcert"))
+	permit := func() { s.grant(t, "--namespaces", strings.Join(s.beside, ",")) }
+	permit()
 	s.must(t, 0, "apply")
 
-	s.delete(t, bindingGVR, "flowcert") // of the first one, so that the lease goes too
+	s.delete(t, bindingGVR, "flowcert-leader")
+	eventually(t, "the lease is closed", func() bool { return s.run(t, "apply").code == 1 })
 	if r := s.must(t, 1, "apply"); !strings.Contains(r.stderr, "forbidden") {
 		t.Errorf("without its lease: %s", r)
 	}
-	s.permit(t, s.namespace)
+	permit()
 	second.delete(t, bindingGVR, "flowcert")
 	eventually(t, "the second namespace is closed", func() bool { return s.run(t, "plan").code == 1 })
 	third.deleteSecret(t, third.flinkSecret(t))
@@ -96,7 +70,7 @@ func TestForbiddenInOneNamespaceOfThree(t *testing.T) {
 	d.WaitFlink(t, third.namespace, "session", "STABLE")
 	run.terminate(t)
 
-	s.permit(t, second.namespace)
+	permit()
 	eventually(t, "the second namespace is open", func() bool { return s.run(t, "apply").code == 0 })
 	for _, n := range []*site{s, second, third} {
 		n.endedWell(t, d, string(flinkOnly()))

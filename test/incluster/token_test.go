@@ -45,11 +45,10 @@ func TestATokenThatEnds(t *testing.T) {
 	t.Parallel()
 	s, d := running(t, plain, config)
 	s.settled(t, d)
-	s.permit(t, s.namespace)
-	renew := s.withTokenFile(t, "flowcert")
+	renew := s.withTokenFile(t, account)
 	run := s.start(t)
 	eventually(t, "it is ready", func() bool { code, _ := run.page(t, "/readyz"); return code == 200 })
-	s.delete(t, accountGVR, "flowcert") // and with it all of its tokens, when the API server has forgotten them
+	s.delete(t, accountGVR, account) // and with it all of its tokens, when the API server has forgotten them
 	eventually(t, "it is told that its token has ended", func() bool { return strings.Contains(run.output(), "Unauthorized") })
 	name := s.certificateName(t)
 	s.deleteSecret(t, name)

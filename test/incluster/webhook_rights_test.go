@@ -18,54 +18,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// webhookRole is what flowcert may do in its namespace, which is the operator's too. Pods are deleted for the
-// webhook alone.
-const webhookRole = `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: flowcert}
-rules:
-- {apiGroups: [""], resources: [secrets], verbs: [get, list, create, update, delete, watch]}
-- {apiGroups: [""], resources: [pods], verbs: [list, delete]}
-- {apiGroups: [apps], resources: [deployments, statefulsets, replicasets], verbs: [list]}
-- {apiGroups: [events.ibm.com], resources: [eventprocessings], verbs: [list, patch, watch]}
-- {apiGroups: [flink.apache.org], resources: [flinkdeployments], verbs: [list, patch, watch]}
-- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: flowcert}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: flowcert}
-subjects: [{kind: ServiceAccount, name: flowcert, namespace: NAMESPACE}]
-`
-
-// webhookClusterRole is all that flowcert may do outside of namespaces.
-const webhookClusterRole = `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: flowcert-webhook-NAMESPACE}
-rules:
-- apiGroups: [admissionregistration.k8s.io]
-  resources: [validatingwebhookconfigurations, mutatingwebhookconfigurations]
-  resourceNames: [flink-operator-NAMESPACE-webhook-configuration]
-  verbs: [get, patch, watch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: flowcert-webhook-NAMESPACE}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: flowcert-webhook-NAMESPACE}
-subjects: [{kind: ServiceAccount, name: flowcert, namespace: NAMESPACE}]
-`
-
 // TestWebhookRights: without the ClusterRole the webhook alone is at fault, and the rest is done; with it, and
 // with nothing beside it, everything is. A pod that serves an old certificate is restarted, if no
 // FlinkDeployment is being upgraded.
 func TestWebhookRights(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "flowcert.yaml", webhookConfig)
-	s.Apply(t, s.namespace, s.expand(webhookRole))
-	s.as(t, s.User(t, s.namespace, "flowcert"))
 	w := newWebhook(t, s, webhookConfigurations)
 
 	// The FlinkDeployment does not exist yet; all that the webhook's server needs is made when flowcert may.
@@ -77,7 +35,7 @@ func TestWebhookRights(t *testing.T) {
 	if s.leaf("webhook-server-cert") != nil || s.get(t, secretsGVR, "flink-operator-cert") == nil {
 		t.Errorf("the webhook was not left alone, or more than it: %s", r)
 	}
-	s.Apply(t, s.namespace, s.expand(webhookClusterRole))
+	s.grant(t, "--webhook-namespace", s.namespace)
 	w.follow(t)
 	s.must(t, 3, "apply") // for the FlinkDeployment
 	if err := s.askForAnother(); err != nil {
@@ -95,6 +53,11 @@ func TestWebhookRights(t *testing.T) {
 	eventually(t, "the caBundle is back", func() bool { return len(w.bundle(t, mutatingGVR)) > 0 })
 	if err := s.askForAnother(); err != nil {
 		t.Error(err)
+	}
+	for _, g := range s.unused(t, "flowcert-webhook") {
+		if g.resource != "pods" { // see TestWebhookRestart
+			t.Errorf("granted and not used: %+v", g)
+		}
 	}
 }
 
@@ -233,6 +196,11 @@ func TestWebhookRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.must(t, 0, "plan")
+	for _, g := range s.unused(t, "flowcert-webhook") {
+		if g.resource == "pods" { // the rest: see TestWebhookRights
+			t.Errorf("granted and not used: %+v", g)
+		}
+	}
 }
 
 // operatorDeployment is the chart's, as far as flowcert looks at it.
