@@ -22,6 +22,7 @@ type worker struct {
 	failing failing
 	drift   drift
 
+	sight     renew.Sight
 	badConfig string // why the configuration is not used as it is now; empty: it is
 
 	told    told
@@ -129,6 +130,9 @@ func (w *worker) converge(ctx context.Context) (*renew.State, *renew.Plan, error
 	var before *renew.Plan
 	for range rounds {
 		state, err := renew.Observe(ctx, w.cfg, w.store, w.d.now())
+		if err == nil {
+			err = w.sight.Refused(w.cfg, state)
+		}
 		if err != nil {
 			return nil, nil, err
 		}

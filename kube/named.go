@@ -2,8 +2,9 @@ package kube
 
 import (
 	"cmp"
-	"maps"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/api/validation/path"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -11,19 +12,25 @@ import (
 )
 
 // named lists Secrets that are looked at although they may not be flowcert's: what the
-// configuration and the resources name, and what was taken over.
-func (s *Store) named(snap *secrets.Snapshot) []secrets.Ref {
+// configuration and the resources name, and what was taken over. Those without which
+// nothing may be done in their namespace are true.
+func (s *Store) named(snap *secrets.Snapshot) map[secrets.Ref]bool {
 	set := map[secrets.Ref]bool{}
-	add := func(namespace string, names ...string) {
+	put := func(namespace string, needed bool, names ...string) {
 		for _, name := range names {
-			set[secrets.Ref{Namespace: namespace, Name: name}] = true
+			// What cannot be a name names nothing that could be there, and is not to be asked for.
+			if ref := (secrets.Ref{Namespace: namespace, Name: name}); len(path.IsValidPathSegmentName(name)) == 0 {
+				set[ref] = set[ref] || needed
+			}
 		}
 	}
+	add := func(namespace string, names ...string) { put(namespace, false, names...) }
 	for _, ref := range s.cfg.Secrets() {
-		add(ref.Namespace, ref.Name)
+		put(ref.Namespace, true, ref.Name)
 	}
 	for _, r := range snap.Resources {
-		add(r.Namespace, namedBy(r)...)
+		put(r.Namespace, true, deploy.References(r).Secrets()...)
+		add(r.Namespace, deploy.StoreSecrets(r)...)
 	}
 	adopted := map[string]bool{}
 	for ref, secret := range snap.Secrets {
@@ -38,11 +45,13 @@ func (s *Store) named(snap *secrets.Snapshot) []secrets.Ref {
 		}
 	}
 	if ns := snap.Live.OperatorNamespace; ns != "" {
-		add(ns, s.cfg.FlinkOperator.Secrets()...)
+		put(ns, true, s.cfg.FlinkOperator.Secrets()...)
 	}
-	return slices.SortedFunc(maps.Keys(set), func(a, b secrets.Ref) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
+	return set
+}
+
+func byRef(a, b secrets.Ref) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
 // namedBy are the Secrets of fields of flowcert's, and those of stores and of their

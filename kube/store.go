@@ -245,7 +245,8 @@ func (s *Store) get(ctx context.Context, gvr schema.GroupVersionResource, ns str
 // readNamed reads the Secrets and ConfigMaps of others' that the configuration or
 // a resource names.
 func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
-	named := s.named(snap)
+	needed := s.named(snap)
+	named := slices.SortedFunc(maps.Keys(needed), byRef)
 	s.noteNamed(named)
 	named = slices.DeleteFunc(named, func(ref secrets.Ref) bool {
 		return snap.Secrets[ref] != nil || snap.Live.Closed[ref.Namespace] != nil
@@ -256,7 +257,7 @@ func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
 		case got.err == nil:
 			snap.Secrets[ref] = secretFrom(got.secret)
 		case apierrors.IsNotFound(got.err):
-		case refused(got.err) && slices.Contains(s.cfg.Served(), ref.Namespace):
+		case refused(got.err) && needed[ref] && slices.Contains(s.cfg.Served(), ref.Namespace):
 			// To list what is flowcert's is not enough: nobody knows whose the name is.
 			snap.Close(ref.Namespace, got.err)
 		case refused(got.err):

@@ -84,6 +84,7 @@ type MakeLeaf struct {
 	Edges     []Edge
 	Earlier   string // see earlierTrustAnnotation
 	Lost      bool   // see lostChain
+	Settled   bool   // nobody serves what stood in the Secret before what is there now
 	Because   string
 	Renews    bool // there was one before
 }

@@ -64,11 +64,11 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		return sleep(ctx, pause)
 	}
 	var before *Plan
-	var seen sight
+	var seen Sight
 	for {
 		state, err := Observe(ctx, cfg, store, now())
 		if err == nil {
-			err = seen.refused(cfg, state)
+			err = seen.Refused(cfg, state)
 		}
 		if err != nil {
 			if err = retry(err); err != nil {
@@ -104,19 +104,19 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 	}
 }
 
-// sight is what a convergence could read. An API server that has just started knows no
+// Sight is what could be read, from look to look. An API server that has just started knows no
 // Roles for a moment, and refuses what it permitted before: that is looked at again, a
 // few times. Somebody may have taken the Role away, though, and what could never be read
 // is refused for good.
-type sight struct {
+type Sight struct {
 	namespaces map[string]bool
 	webhooks   bool
 	tries      int // since something was refused
 }
 
-// refused is why something cannot be read now that could be before; nil: it all can, or
+// Refused is why something cannot be read now that could be before; nil: it all can, or
 // the refusal stands.
-func (s *sight) refused(cfg *config.Config, state *State) error {
+func (s *Sight) Refused(cfg *config.Config, state *State) error {
 	if err := s.lost(state.Live); err != nil && s.tries < patience-2 {
 		s.tries++
 		return err
@@ -129,7 +129,7 @@ func (s *sight) refused(cfg *config.Config, state *State) error {
 	return nil
 }
 
-func (s *sight) lost(now *secrets.Live) error {
+func (s *Sight) lost(now *secrets.Live) error {
 	for _, ns := range slices.Sorted(maps.Keys(now.Closed)) {
 		if s.namespaces[ns] {
 			return closedError(ns, now.Closed[ns])

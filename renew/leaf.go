@@ -201,6 +201,7 @@ func (p *planner) newLeaf(w leafWant, have []judged, reason string, keep *secret
 			NotBefore: p.state.Now.Add(-backdate), NotAfter: end,
 		},
 	}
+	step.Settled = step.Replaces != nil && !p.mayServeEarlier(step.Replaces)
 	if step.Lost = p.removed(w); step.Lost && len(w.faces) > 0 {
 		step.Earlier, _ = encodeEarlier([]content{{lost: true}}) // there is no certificate in it that could fail
 	} else if w.fixedName != "" && len(w.faces) > 0 {

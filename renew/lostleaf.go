@@ -75,7 +75,7 @@ func (p *planner) lostLeaf(c config.Certificate) *unseen {
 	case s == nil && p.removed(w):
 		return &unseen{ref.String() + " is not there, and what its reader serves is not known", "flowcert makes it again first"}
 	case s != nil && p.servesLost(s):
-		return &unseen{fmt.Sprintf("nobody knows what %s held before, because somebody removed it", ref), p.lostNext(s)}
+		return &unseen{fmt.Sprintf("nobody knows what %s held before: it was not there, and somebody may have removed it", ref), p.lostNext(s)}
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func TestRemovedStoresOfTheOperator(t *testing.T) {
 		t.Errorf("when it is gone: %v", e)
 	}
 	s.apply(now)
-	if e := operator(now.Add(time.Minute)); e.Unseen == nil || len(e.Trust) != 1 || !strings.Contains(e.Unseen.why, "somebody removed it") {
+	if e := operator(now.Add(time.Minute)); e.Unseen == nil || len(e.Trust) != 1 || !strings.Contains(e.Unseen.why, "somebody may have removed it") {
 		t.Errorf("while the kubelet may lag: %v", e)
 	}
 	if e := operator(now.Add(kubeletDelay)); e.Unseen != nil || len(e.Trust) != 1 {

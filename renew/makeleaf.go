@@ -121,7 +121,7 @@ func (a *MakeLeaf) keepEarlier(s *secrets.Secret) {
 				s.Annotations[k] = v
 			}
 		}
-	case old.Annotations[deployedAnnotation] != "": // nobody serves what was before that
+	case a.Settled || old.Annotations[deployedAnnotation] != "": // nobody serves what was before that
 		s.Annotations[earlierAnnotation] = chain
 	case chain != "":
 		s.Annotations[earlierAnnotation] = chain + strings.ReplaceAll(earlier, chain, "")

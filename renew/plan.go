@@ -352,6 +352,12 @@ func (p *planner) unreadable() {
 		for _, ns := range slices.Sorted(maps.Keys(p.state.Live.Closed)) {
 			p.fault("namespace/"+ns, closedError(ns, p.state.Live.Closed[ns]), "")
 		}
+		configured := p.cfg.Targets()
+		for _, target := range slices.Sorted(maps.Keys(p.state.Live.Unread)) {
+			if !slices.ContainsFunc(configured, func(t config.Target) bool { return t.String() == target }) { // else a fault says so
+				p.notice("not read: %v", p.state.Live.Unread[target])
+			}
+		}
 	}
 }
 

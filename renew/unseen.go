@@ -166,7 +166,12 @@ func (p *planner) vouching(profile pki.Profile, w leafWant) []*x509.Certificate 
 	if len(chains) == 0 && len(versions) > 0 {
 		return a.certificates()
 	}
-	known := slices.Concat(a.certificates(), certificatesOf(a.lost), a.distrusted)
+	known := slices.Concat(a.certificates(), certificatesOf(a.lost), a.distrusted, secrets.Certificates(p.adoptedEntries(w.slot, w.namespace, nil)))
+	for _, chain := range chains {
+		if end := chain[len(chain)-1]; pki.IsSelfSigned(end) {
+			known = append(known, end)
+		}
+	}
 	for _, s := range versions {
 		if id, err := p.identityOf(s); err == nil {
 			known = appendNew(known, id.Roots)
@@ -248,7 +253,7 @@ func (p *planner) kept(client slot, namespace, alias string) []*x509.Certificate
 // removed it by mistake, or GitOps makes it anew, and it is not wired again until
 // it has started.
 
-// findMissing notes the configured workloads of a cluster that are not there.
+// findMissing notes the configured workloads of a cluster that are not there, or do not read.
 func (s *State) findMissing(cfg *config.Config) {
 	s.missing = map[string]absentee{}
 	if !s.live() {
@@ -259,7 +264,7 @@ func (s *State) findMissing(cfg *config.Config) {
 		there[r.String()] = true
 	}
 	for _, t := range cfg.Workloads() {
-		if target := t.String(); !there[target] && s.closed(t.Namespace) == nil && s.Live.Unread[target] == nil {
+		if target := t.String(); !there[target] && s.closed(t.Namespace) == nil {
 			s.missing[target] = absentee{t, truststoresOf(cfg, t)}
 		}
 	}
@@ -294,7 +299,7 @@ func (s *State) wantedBack(v *secrets.Secret) []string {
 	var out []string
 	for _, target := range slices.Sorted(maps.Keys(s.missing)) {
 		if v.Target() == target || slices.Contains(s.missing[target].truststores, v.Target()) {
-			out = append(out, target+" (it is not there, and may come back with it; if it does not, take it out of flowcert.yaml)")
+			out = append(out, target+" (it is not there, or does not read, and may come back with it; if it does not, take it out of flowcert.yaml)")
 		}
 	}
 	return out
@@ -327,7 +332,7 @@ func (p *planner) operatorEdge(namespace, server string) Edge {
 		e.Unseen = &unseen{ref.String() + " is gone", "flowcert makes it again first"}
 	case slices.ContainsFunc(e.Trust, isLost):
 		e.Trust = slices.DeleteFunc(e.Trust, isLost)
-		e.Unseen = &unseen{"nobody knows what " + ref.String() + " held before, because somebody removed it", p.whatNext(s)}
+		e.Unseen = &unseen{"nobody knows what " + ref.String() + " held before: it was not there, and somebody may have removed it", p.whatNext(s)}
 	}
 	return e
 }

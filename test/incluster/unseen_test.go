@@ -32,13 +32,14 @@ func TestClientsThatCannotBeSeen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	far := s.in(s.Namespace(t))
+	s.beside = []string{far.namespace}
 	d := double.Start(t, s.Cluster, s.namespace, far.namespace)
 	s.write(t, "flowcert.yaml", strings.ReplaceAll(farConfig, "FAR", far.namespace))
 	s.Apply(t, s.namespace, flinkOnly())
 	ep := strings.ReplaceAll(strings.Split(plain, "---")[0], "session-rest:8081", "session-rest."+s.namespace+":8081")
 	s.Apply(t, far.namespace, []byte(ep))
-	s.permit(t, s.namespace)
-	s.permit(t, far.namespace)
+	permit := func() { s.grant(t, "--namespaces", strings.Join(s.beside, ",")) }
+	permit()
 	d.WaitFlink(t, s.namespace, "session", "STABLE")
 	d.WaitEventProcessing(t, far.namespace, "my-ep", "Running")
 	s.must(t, 0, "apply")
@@ -83,7 +84,7 @@ func TestClientsThatCannotBeSeen(t *testing.T) {
 		t.Errorf("there are %d roots, want all three as long as nobody knows who needs them", n)
 	}
 
-	s.permit(t, far.namespace)
+	permit()
 	eventually(t, "the namespace is open", func() bool { return s.run(t, "plan").code != 1 })
 	eventually(t, "all is done", func() bool { return s.run(t, "apply").code == 0 })
 	far.verifies(t, s.servedByFlink(t))
