@@ -141,3 +141,23 @@ func TestRemovedStoresOfTheOperator(t *testing.T) {
 		t.Errorf("afterwards: %v", e)
 	}
 }
+
+// What nobody serves any more is not remembered in the next state of a Secret of a fixed name: neither a chain that
+// nobody knows, nor one after the other until there is no room left.
+func TestSettledChainsAreForgotten(t *testing.T) {
+	ca := newCA(t, "CA", testNow)
+	old := secrets.New(databaseRef, "certificate/ea/orders-db-server", secrets.RoleCertificate, testNow)
+	old.Data[secrets.TLSCert] = pki.EncodeCertificates(ca.root)
+	old.Annotations[earlierAnnotation] = lostChain + "earlier still\n"
+	for _, settled := range []bool{false, true} {
+		next := secrets.New(databaseRef, old.Target(), old.Role(), testNow)
+		(&MakeLeaf{Replaces: old, Settled: settled}).keepEarlier(next)
+		got := next.Annotations[earlierAnnotation]
+		if !strings.HasPrefix(got, string(old.Data[secrets.TLSCert])) {
+			t.Errorf("settled %v: the chain that is served is not remembered: %q", settled, got)
+		}
+		if strings.Contains(got, lostChain) == settled || strings.Contains(got, "earlier still") == settled {
+			t.Errorf("settled %v: remembered is %q", settled, got)
+		}
+	}
+}
