@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -19,7 +19,7 @@ func (s *Store) named(snap *secrets.Snapshot) map[secrets.Ref]bool {
 	put := func(namespace string, needed bool, names ...string) {
 		for _, name := range names {
 			// What cannot be a name names nothing that could be there, and is not to be asked for.
-			if ref := (secrets.Ref{Namespace: namespace, Name: name}); len(path.IsValidPathSegmentName(name)) == 0 {
+			if ref := (secrets.Ref{Namespace: namespace, Name: name}); len(content.IsPathSegmentName(name)) == 0 {
 				set[ref] = set[ref] || needed
 			}
 		}
