@@ -20,10 +20,10 @@ var meant = []string{
 	".metadata.annotations.flowcert.io/",
 }
 
-// notTheirs are fields that are others' to set: the API server's and the operators', and a label by which a test has flowcert look again.
+// notTheirs are fields that are others' to set: the API server's, the operators' and kubectl's, and a label by which a test has flowcert look again.
 var notTheirs = []string{
 	".status", ".metadata.uid", ".metadata.resourceVersion", ".metadata.generation", ".metadata.creationTimestamp",
-	".metadata.managedFields", ".metadata.namespace", ".metadata.labels.look",
+	".metadata.managedFields", ".metadata.namespace", ".metadata.labels.look", ".metadata.annotations.kubectl.kubernetes.io/",
 }
 
 // nothingLost compares the resources with what the author of the manifests wrote: all of it is there as it was, and what is
