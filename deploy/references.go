@@ -25,6 +25,10 @@ func (r Refs) Secrets() []string {
 	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
 }
 
+// volumes are those that the pods mount as the resource says, whatever its operator
+// does with the others.
+func (r Refs) volumes() []string { return append(slices.Clone(r.FlinkTLS), r.TrustStore) }
+
 // References reads them. A placeholder is no reference.
 func References(r Resource) Refs {
 	if r.Kind == EventProcessingKind {

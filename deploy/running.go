@@ -102,7 +102,8 @@ type Health struct {
 }
 
 // HealthOf judges a resource by its status and its pods. Ours are the versions
-// that flowcert made for it, referenced or not, and when.
+// that flowcert made for it, referenced or not, and since when a pod that starts
+// finds them.
 func HealthOf(r Resource, run Running, ours map[string]time.Time) Health {
 	var h Health
 	if r.Kind == FlinkDeploymentKind {
@@ -135,10 +136,15 @@ func notReached(r Resource, run Running, ours map[string]time.Time) string {
 		}
 	}
 	for _, name := range refers {
-		if made, is := ours[name]; is && !mounted(run, name) {
-			if p := startedBefore(run.Pods, made); p != "" {
-				return "pod " + p + " started before " + name + " was made"
-			}
+		made, is := ours[name]
+		if !is || mounted(run, name) {
+			continue
+		}
+		if len(run.Pods) > 0 && slices.Contains(References(r).volumes(), name) {
+			return "no pod mounts " + name + " yet"
+		}
+		if p := startedBefore(run.Pods, made); p != "" {
+			return "pod " + p + " may have started before " + name + " was there"
 		}
 	}
 	return Unready(run.Pods)
@@ -149,8 +155,7 @@ func mounted(run Running, secret string) bool {
 }
 
 // startedBefore finds a pod that cannot have read a Secret which its operator
-// copies, or hands to it in another way than by a volume. Times of Secrets are
-// whole seconds.
+// copies, or hands to it in another way than by a volume.
 func startedBefore(pods []Pod, made time.Time) string {
 	for _, p := range pods {
 		if !p.Started.IsZero() && p.Started.Before(made) {

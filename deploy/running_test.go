@@ -60,7 +60,7 @@ func TestFlinkHealth(t *testing.T) {
 		{"another's pod", stable(nil), Running{Pods: []Pod{flinkPod("tls-0000000002"), {Namespace: "ns", Name: "x", Labels: map[string]string{"app": "other", "type": "flink-native-kubernetes"}, Secrets: []string{"tls-0000000001"}}}}, Health{}},
 		{"a template names the old one", stable(nil), Running{Pods: pods.Pods, Controllers: []Controller{{Kind: "Deployment", Namespace: "ns", Name: "session", PodLabels: flinkPod("").Labels, Replicas: 1, Secrets: []string{"tls-0000000001"}}}}, Health{Rolling: "deployment session still names"}},
 		{"an emptied template", stable(nil), Running{Pods: pods.Pods, Controllers: []Controller{{Kind: "ReplicaSet", Namespace: "ns", Name: "session", PodLabels: flinkPod("").Labels, Secrets: []string{"tls-0000000001"}}}}, Health{}},
-		{"a pod from before", stable(nil), Running{Pods: []Pod{{Namespace: "ns", Name: "x", Labels: flinkPod("").Labels, Ready: true, Started: runningMade.Add(-time.Minute)}}}, Health{Rolling: "started before tls-0000000002 was made"}},
+		{"pods that do not mount it yet", stable(nil), Running{Pods: []Pod{flinkPod("other")}}, Health{Rolling: "no pod mounts tls-0000000002 yet"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,6 +102,11 @@ func TestEventProcessingHealth(t *testing.T) {
 		}
 		return Running{Controllers: []Controller{c}, Pods: []Pod{{Namespace: "ns", Name: "ep-sts-0", Labels: labels, Ready: true}}}
 	}
+	started := func(after time.Duration) Running {
+		run := set(nil)
+		run.Pods[0].Started = runningMade.Add(after)
+		return run
+	}
 	tests := []struct {
 		name  string
 		phase string
@@ -115,12 +120,15 @@ func TestEventProcessingHealth(t *testing.T) {
 		{"rolls", "Running", set(func(c *Controller) { c.Updated = 0 }), Health{Rolling: "is rolling out"}},
 		{"does not answer", "Running", set(func(c *Controller) { c.Ready = 0 }), Health{Rolling: "is rolling out"}},
 		{"a pod was deleted a moment ago", "Running", Running{Controllers: set(nil).Controllers}, Health{Rolling: "is missing"}},
+		{"a pod from before", "Running", started(-time.Second), Health{Rolling: "pod ep-sts-0 may have started before tls-0000000002 was there"}},
+		{"a pod to which its operator hands a copy", "Running", started(0), Health{}},
 		{"scaled down", "Running", set(func(c *Controller) { c.Replicas, c.Updated, c.Ready = 0, 0, 0 }), Health{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := Resource{Kind: EventProcessingKind, Namespace: "ns", Name: "ep", Status: map[string]any{"phase": tt.phase}}
-			sameHealth(t, HealthOf(r, RunningOf(r, tt.run), nil), tt.want)
+			r := Resource{Kind: EventProcessingKind, Namespace: "ns", Name: "ep", Status: map[string]any{"phase": tt.phase},
+				Object: map[string]any{"spec": map[string]any{"authoring": map[string]any{"tls": map[string]any{"secretName": "tls-0000000002"}}}}}
+			sameHealth(t, HealthOf(r, RunningOf(r, tt.run), ours), tt.want)
 		})
 	}
 }

@@ -34,7 +34,7 @@ func (s *State) health(r deploy.Resource) deploy.Health {
 		}
 		for _, v := range versions {
 			if v.Namespace == r.Namespace && v.Immutable {
-				ours[v.Name] = v.Created()
+				ours[v.Name] = s.foundSince(v)
 			}
 		}
 	}
@@ -46,6 +46,18 @@ func (s *State) health(r deploy.Resource) deploy.Health {
 	}
 	return h
 }
+
+// foundSince is when a version was there for every pod that started later: while it is new, its resource may not have been
+// changed yet, or its operator may not have looked.
+func (s *State) foundSince(v *secrets.Secret) time.Time {
+	if found := v.Created().Add(operatorDelay); s.Now.Before(found) {
+		return found
+	}
+	return v.Created()
+}
+
+// operatorDelay is how long it may take from a version's making until the operator of its resource has begun to act.
+const operatorDelay = time.Minute
 
 // leavingDelay is how long after its time a pod that is being deleted is waited
 // for.

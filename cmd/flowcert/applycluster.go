@@ -199,7 +199,8 @@ type applying struct {
 func (w *applying) Planned(_ *renew.State, plan *renew.Plan) {
 	w.view.hide() // what it says of those that are ready
 	for _, was := range w.rolling {
-		if !slices.ContainsFunc(plan.Rolling, func(r renew.Wait) bool { return r.Target == was.Target }) {
+		same := func(r renew.Wait) bool { return r.Target == was.Target }
+		if !slices.ContainsFunc(plan.Rolling, same) && !slices.ContainsFunc(plan.Unfit, same) {
 			w.view.line("%s %s", w.app.paint(w.app.stderr, green, "ready "), was.Target)
 		}
 	}
@@ -215,13 +216,21 @@ func (w *applying) Planned(_ *renew.State, plan *renew.Plan) {
 func (w *applying) Done(action renew.Action) {
 	switch r := action.(type) {
 	case *renew.Rewire:
-		w.changed[r.Resource.String()] = true
+		w.rolls(r.Resource.String())
 	case *renew.Restart:
-		w.changed[r.Resource.String()] = true
+		w.rolls(r.Resource.String())
 	}
 	w.done = append(w.done, actionsOutput([]renew.Action{action})...)
 	v := verbOf(action)
 	w.view.line("%s %s: %s", w.app.paint(w.app.stderr, v.colour, fmt.Sprintf("%-6s", v.done)), action.Object(), action.What())
+}
+
+// rolls notes a resource that was changed. It may have rolled out before the next look, and is ready all the same.
+func (w *applying) rolls(target string) {
+	w.changed[target] = true
+	if !slices.ContainsFunc(w.rolling, func(r renew.Wait) bool { return r.Target == target }) {
+		w.rolling = append(slices.Clone(w.rolling), renew.Wait{Target: target})
+	}
 }
 
 // Troubled implements renew.Watcher.
