@@ -127,7 +127,7 @@ func (w *worker) pass(ctx context.Context) time.Time {
 // converge makes passes for as long as they find something to do.
 func (w *worker) converge(ctx context.Context) (*renew.State, *renew.Plan, error) {
 	const rounds = 8 // what a pass leads to is done in two or three
-	var before *renew.Plan
+	var before renew.Opened
 	for range rounds {
 		state, err := renew.Observe(ctx, w.cfg, w.store, w.d.now())
 		if err == nil {
@@ -139,7 +139,7 @@ func (w *worker) converge(ctx context.Context) (*renew.State, *renew.Plan, error
 		state.Held = w.drift.held(state.Now)
 		state.Follows(before)
 		plan := renew.NewPlan(w.cfg, state)
-		before = plan
+		before = plan.Opened()
 		w.d.Metrics.planned(plan)
 		todo := plan.Without(w.failing.waiting(state.Now))
 		if len(todo.Actions) == 0 {

@@ -63,7 +63,7 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		w.Troubled(err, pause)
 		return sleep(ctx, pause)
 	}
-	var before *Plan
+	var before Opened
 	var seen Sight
 	for {
 		state, err := Observe(ctx, cfg, store, now())
@@ -79,7 +79,7 @@ func Converge(ctx context.Context, cfg *config.Config, store Cluster, adopt bool
 		state.Adopt = adopt
 		state.Follows(before)
 		plan := NewPlan(cfg, state)
-		before = plan
+		before = plan.Opened()
 		rolling = plan.Rolling
 		w.Planned(state, plan)
 		switch {

@@ -71,15 +71,16 @@ func (o *openOnce) next() *openOnce {
 	return out
 }
 
+// Opened is what was opened for a plan: certificates and keys, without the Secrets that they came from. Whoever
+// keeps the plan itself keeps all that it has read and made.
+type Opened struct{ once *openOnce }
+
+// Opened is what the next plan may go on with.
+func (p *Plan) Opened() Opened { return Opened{p.opened} }
+
 // Follows lets the plan of a state go on with what was opened for the plan before
-// it; nil: there was none. The state is not changed by it, only looked at faster.
-func (s *State) Follows(before *Plan) {
-	var opened *openOnce
-	if before != nil {
-		opened = before.opened
-	}
-	s.opened = opened.next()
-}
+// it; the zero value: there was none. The state is not changed by it, only looked at faster.
+func (s *State) Follows(before Opened) { s.opened = before.once.next() }
 
 // wrote keeps what is in a Secret that was just written, in all the ways in which it is read.
 func (o *openOnce) wrote(s *secrets.Secret, sh shape, id secrets.Identity) {
