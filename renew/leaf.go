@@ -42,9 +42,12 @@ type leafWant struct {
 	ca         *pki.Subject  // of an intermediate for cert-manager, in place of a leaf; nil: a leaf
 }
 
-// allNames are DNS names and IP addresses.
+// allNames are DNS names and IP addresses; without any DNS name the common name, which Java holds against constraints.
 func (w leafWant) allNames() []string {
 	out := slices.Clone(w.names)
+	if len(out) == 0 && w.commonName != "" {
+		out = append(out, w.commonName)
+	}
 	for _, ip := range w.ips {
 		out = append(out, ip.String())
 	}

@@ -35,14 +35,7 @@ func (p *planner) collectNames() {
 		}
 	}
 	for _, c := range p.cfg.Certificates {
-		names := slices.Clone(c.DNSNames)
-		if len(names) == 0 {
-			names = []string{commonName(c)} // Java holds a name without SAN against constraints
-		}
-		for _, ip := range c.IPAddresses {
-			names = append(names, ip.String())
-		}
-		p.needNames(c.Namespace, names)
+		p.needNames(c.Namespace, leafWant{commonName: commonName(c), names: c.DNSNames, ips: c.IPAddresses}.allNames())
 	}
 	if ns, ok := p.operatorNamespace(); ok {
 		p.needNames(ns, []string{operatorName})
@@ -89,31 +82,55 @@ const maxGroup = 6000
 // group is the share of a namespace's names that one intermediate permits: those
 // of the leaf, and of as many others as fit beside them.
 func (p *planner) group(namespace string, leaf []string) []string {
-	var group map[string]bool
-	size, found := 0, false
-	for _, names := range p.names[namespace] {
-		if size+encoded(names) > maxGroup || group == nil {
-			if found {
-				break
-			}
-			group, size = map[string]bool{}, 0
-		}
-		for _, n := range names {
-			group[n] = true
-		}
-		size += encoded(names)
-		found = found || slices.Equal(names, leaf)
+	groups, ok := p.groups[namespace]
+	if !ok {
+		groups = p.grouped(namespace)
+		p.groups[namespace] = groups
 	}
-	return sorted(group)
+	for _, g := range groups {
+		if slices.ContainsFunc(g.leaves, func(names []string) bool { return slices.Equal(names, leaf) }) {
+			return g.names
+		}
+	}
+	return leaf
 }
 
-// encoded is about what names take in a certificate.
-func encoded(names []string) int {
+// nameGroup are leaves that one intermediate signs.
+type nameGroup struct {
+	leaves [][]string
+	names  []string // of all of them, sorted
+}
+
+func (p *planner) grouped(namespace string) []nameGroup {
+	var groups []nameGroup
 	size := 0
-	for _, n := range names {
-		size += len(n) + 4
+	for _, names := range p.names[namespace] {
+		more := p.encoded(namespace, names)
+		if len(groups) == 0 || size+more > maxGroup {
+			groups, size = append(groups, nameGroup{}), 0
+		}
+		g := &groups[len(groups)-1]
+		g.leaves, size = append(g.leaves, names), size+more
 	}
-	return size
+	for i := range groups {
+		groups[i].names = slices.Compact(slices.Sorted(slices.Values(slices.Concat(groups[i].leaves...))))
+	}
+	return groups
+}
+
+// encoded is about what names take in the certificate of an intermediate: nothing where the domains that it permits
+// anyway cover them, or where it permits the same whatever it signs.
+func (p *planner) encoded(namespace string, names []string) int {
+	size := func(c *pki.Constraints) (n int) {
+		if c != nil {
+			n = len(c.PermittedIPs) * 12
+			for _, d := range c.PermittedDNS {
+				n += len(d) + 4
+			}
+		}
+		return n
+	}
+	return max(size(p.constraints(namespace, names))-size(p.constraints(namespace, nil)), 0)
 }
 
 // checkNames refuses what no intermediate of the namespace could sign.
@@ -128,7 +145,7 @@ func (p *planner) checkNames() {
 	}
 	for _, namespace := range p.namespaces() {
 		for _, names := range p.names[namespace] {
-			if nc.Mode == config.ConstraintsAuto && encoded(names) > maxGroup {
+			if p.encoded(namespace, names) > maxGroup {
 				p.fault(p.authority.target, fmt.Errorf("one certificate in namespace %s has %d names, too many for a name-constrained intermediate", namespace, len(names)),
 					"use fewer names, or set "+field+": none")
 			}

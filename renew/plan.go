@@ -181,6 +181,7 @@ type planner struct {
 	authority      authority
 	reasons        map[*Version]string            // of versions that this plan makes
 	names          map[string][][]string          // of the leaves in a namespace, a list each
+	groups         map[string][]nameGroup         // of them, see group
 	fit            map[string][]*issuer           // intermediates of a namespace that may sign
 	planned        map[string]*issuer             // intermediates that this plan makes
 	made           map[string]int                 // how many of them, by namespace
@@ -214,7 +215,7 @@ type planner struct {
 func newPlanner(cfg *config.Config, state *State) *planner {
 	return &planner{
 		cfg: cfg, state: state, plan: &Plan{Isolate: state.live()}, reasons: map[*Version]string{},
-		names: map[string][][]string{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
+		names: map[string][][]string{}, groups: map[string][]nameGroup{}, fit: map[string][]*issuer{}, planned: map[string]*issuer{}, made: map[string]int{},
 		wired: map[string]*eventProcessingJob{}, unseen: map[string]*unseen{}, flinks: map[string]*flinkJob{}, postponed: map[string]bool{}, adopting: map[slot][]*adoption{},
 		settling: map[string]string{}, restarts: map[string]*restart{},
 		otherKeys: otherKeys{}, mounts: map[string]mounting{}, readers: state.eventProcessings(), referenced: state.references(), once: cmp.Or(state.opened, newOpenOnce()),

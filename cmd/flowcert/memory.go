@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -10,13 +9,12 @@ import (
 
 // A pass over a usual directory ends before its garbage is worth collecting: the
 // collector would be a sixth of its work. So garbage may lie until memory comes
-// near lateLimit, and from there on it is collected as often as it takes. Where
-// what is alive comes near it too, that would be all the time; the collector
-// then does as it always does.
+// near lateLimit. Where what is alive comes near it too, that would be all the time:
+// half as much again is free for garbage then, beside what the runtime itself takes.
 const (
 	latePercent = 400
-	lateLimit   = 48 << 20
-	lateAlive   = lateLimit / 6 * 5
+	lateLimit   = 44 << 20
+	lateRuntime = 12 << 20
 )
 
 // collectLate begins with that. Who sets GOGC or GOMEMLIMIT knows better.
@@ -24,22 +22,28 @@ func collectLate() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(latePercent)
 		debug.SetMemoryLimit(lateLimit)
-		watchCollector()
+		watchCollector(lateLimit)
 	}
 }
 
-// watchCollector looks after every collection at what is alive: a sentinel that
-// nothing refers to is found by each.
-func watchCollector() {
+// watchCollector looks after every collection at what is alive, and sets another limit where there has to be one: a
+// sentinel that nothing refers to is found by each.
+func watchCollector(limit int64) {
 	type sentinel [64]byte
 	runtime.AddCleanup(new(sentinel), func(int) {
-		alive := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(alive)
-		if alive[0].Value.Uint64() <= lateAlive {
-			watchCollector()
-			return
+		next := limitFor(alive())
+		if next != limit {
+			debug.SetMemoryLimit(next)
 		}
-		debug.SetGCPercent(100)
-		debug.SetMemoryLimit(math.MaxInt64)
+		watchCollector(next)
 	}, 0)
+}
+
+// limitFor is the limit where so many bytes are alive, in steps of a megabyte: to set one stops everything for a moment.
+func limitFor(alive uint64) int64 { return max(lateLimit, int64(alive/2*3+lateRuntime)>>20<<20) }
+
+func alive() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

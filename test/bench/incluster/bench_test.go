@@ -23,6 +23,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -321,7 +322,7 @@ func (m bench) measure(name string, spec pki.KeySpec, theirs, times float64) {
 	before = len(m.Requests(m.b))
 	all := m.run(dir, "apply")
 	writes, _ = m.writes(ns, before)
-	m.row(name+": another root, and all certificates under it", fmt.Sprintf("%s, %.2f writes each", all.wall.Round(time.Millisecond), float64(writes)/n), "", true)
+	m.row(name+": another root, and all certificates under it", fmt.Sprintf("%s, %.2f writes each, %s", all.wall.Round(time.Millisecond), float64(writes)/n, mb(all.memory)), "", true)
 }
 
 // daemon measures a daemon that finds everything in place.
@@ -333,9 +334,11 @@ func (m bench) daemon(name, ns, dir string) {
 	if err := cmd.Start(); err != nil {
 		m.b.Fatal(err)
 	}
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+	defer func() { // as Kubernetes ends it: the lease is given up
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			m.b.Errorf("the daemon ended with %v", err)
+		}
 	}()
 	for ready(listen) != nil {
 		if time.Since(start) > time.Minute {
