@@ -81,26 +81,36 @@ func makeAhead(ctx context.Context, plan *Plan, r *runner) *ahead {
 	return a
 }
 
-// makeLeaf makes a leaf's Secret: of a new certificate, or of one that is kept beside the roots of now.
+// makeLeaf makes a leaf's Secret, of a new certificate or of one that is kept beside the roots of now, in one go: the first
+// are written while others are still to be signed.
 func makeLeaf(ctx context.Context, r *runner, a *ahead, action *MakeLeaf) <-chan outcome[leaf] {
-	var issued <-chan outcome[secrets.Identity]
-	if action.Keep == nil {
-		issued = issue(ctx, r, a, action, action.identity, a.root, action.Issuer)
-	} else {
-		issued = inBackground(func() (secrets.Identity, error) {
-			err := a.wait(ctx, a.root)
-			return secrets.Identity{Key: action.Keep.Key, Chain: action.Keep.Chain, Roots: slices.Concat(action.Roots, r.roots)}, err
-		})
-	}
 	return inBackground(func() (leaf, error) {
-		id := <-issued
-		if id.err != nil {
-			return leaf{}, id.err
+		var key crypto.Signer
+		if action.Keep == nil {
+			var err error
+			if key, err = r.key(action); err != nil {
+				return leaf{}, err
+			}
+		}
+		if err := a.wait(ctx, a.root, action.Issuer); err != nil {
+			return leaf{}, err
 		}
 		defer a.slots.take()()
-		s, err := action.secret(r, id.value)
-		return leaf{s, id.value}, err
+		id, err := action.holds(r, key)
+		if err != nil {
+			return leaf{}, err
+		}
+		s, err := action.secret(r, id)
+		return leaf{s, id}, err
 	})
+}
+
+// holds is what the leaf's Secret will hold.
+func (a *MakeLeaf) holds(r *runner, key crypto.Signer) (secrets.Identity, error) {
+	if a.Keep != nil {
+		return secrets.Identity{Key: a.Keep.Key, Chain: a.Keep.Chain, Roots: slices.Concat(a.Roots, r.roots)}, nil
+	}
+	return a.identity(r, key)
 }
 
 func inBackground[T any](f func() (T, error)) <-chan outcome[T] {

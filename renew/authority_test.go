@@ -32,7 +32,7 @@ func TestIntermediateName(t *testing.T) {
 // and every leaf finds the one that permits its names.
 func TestManyNames(t *testing.T) {
 	var instances, manifests []string
-	for i := range 40 {
+	for i := range 80 {
 		instances = append(instances, fmt.Sprintf("{name: ep-%d}", i))
 		host := fmt.Sprintf("a-rather-long-host-name-for-browsers-%d.department.example.com", i)
 		manifests = append(manifests, strings.NewReplacer("my-ep", fmt.Sprintf("ep-%d", i), "ep.example.com", host).Replace(testEventProcessing))
