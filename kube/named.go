@@ -2,9 +2,11 @@ package kube
 
 import (
 	"cmp"
+	"context"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/validate/content"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -48,6 +50,52 @@ func (s *Store) named(snap *secrets.Snapshot) map[secrets.Ref]bool {
 		put(ns, true, s.cfg.FlinkOperator.Secrets()...)
 	}
 	return set
+}
+
+// there leaves out those that are not there, where they are many: every certificate that is still to be made is looked
+// for, in case somebody else has that name, and the names of all Secrets in its namespace are a page or two. What cannot
+// be listed is asked for one by one, and the answers say why.
+func (s *Store) there(ctx context.Context, named []secrets.Ref) []secrets.Ref {
+	count := map[string]int{}
+	for _, ref := range named {
+		count[ref.Namespace]++
+	}
+	listed := map[string]map[string]bool{}
+	for ns, n := range count {
+		if n <= pageSize {
+			continue
+		}
+		if names, err := s.names(ctx, ns); err == nil {
+			listed[ns] = names
+		}
+	}
+	return slices.DeleteFunc(named, func(ref secrets.Ref) bool {
+		names, ok := listed[ref.Namespace]
+		return ok && !names[ref.Name]
+	})
+}
+
+// names are those of all Secrets in a namespace, whoever made them. Nothing but their metadata is read.
+func (s *Store) names(ctx context.Context, ns string) (map[string]bool, error) {
+	names := map[string]bool{}
+	for options := (metav1.ListOptions{Limit: pageSize}); ; {
+		page, err := s.metadata(ctx, ns, options)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			names[item.Name] = true
+		}
+		if options.Continue = page.Continue; options.Continue == "" {
+			return names, nil
+		}
+	}
+}
+
+func (s *Store) metadata(ctx context.Context, ns string, o metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return s.client.metadata.Resource(secretResource).Namespace(ns).List(ctx, o)
 }
 
 func byRef(a, b secrets.Ref) int {

@@ -33,8 +33,7 @@ const (
 // kilobytes each, and a page of them is all that is held twice.
 const pageSize = 100
 
-// readers is how many Secrets are asked for by name at a time: every certificate that is still to be made is, in case
-// somebody else has that name.
+// readers is how many Secrets are asked for by name at a time.
 const readers = 8
 
 // Store is a cluster as renew plans on it. It looks at the namespaces of one
@@ -251,7 +250,7 @@ func (s *Store) readNamed(ctx context.Context, snap *secrets.Snapshot) error {
 	named = slices.DeleteFunc(named, func(ref secrets.Ref) bool {
 		return snap.Secrets[ref] != nil || snap.Live.Closed[ref.Namespace] != nil
 	})
-	for ref, got := range parallel.InOrder(readers, named, s.getter(ctx)) {
+	for ref, got := range parallel.InOrder(readers, s.there(ctx, named), s.getter(ctx)) {
 		switch {
 		case snap.Live.Closed[ref.Namespace] != nil: // since another of them was refused
 		case got.err == nil:
