@@ -196,11 +196,22 @@ func (p *planner) readAhead() {
 			_, err = p.once.openIdentity(s, secrets.DefaultKeys())
 		case slices.Contains(leafRoles, role):
 			_, err = p.identityOf(s)
+			p.openBeside(s)
 		case role == secrets.RoleTruststore || role == secrets.RoleFlinkTrust:
 			_, err = p.trustOf(s)
 		}
 		return err
 	})
+}
+
+// openBeside opens the stores beside a certificate's PEM files, see wrongFormat.
+func (p *planner) openBeside(s *secrets.Secret) {
+	key, trust := shape{}.passwords(s)
+	for _, f := range []truststore.Format{truststore.JKS, truststore.PKCS12} {
+		if s.Role() == secrets.RoleCertificate && s.Data[secrets.KeyStoreFile(f)] != nil {
+			_, _ = p.once.openStores(s, f, key, trust) // who asks for them gets the error again
+		}
+	}
 }
 
 // trustOf reads what a version makes its reader trust: its truststore, whatever
