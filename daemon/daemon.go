@@ -9,7 +9,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
@@ -75,11 +74,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.health.began()
 	d.Metrics.configuration(true)
 	for ctx.Err() == nil {
-		next, err := d.lead(ctx, cfg)
-		switch {
-		case next != nil:
-			cfg = next
-		case err != nil && ctx.Err() == nil:
+		if cfg, err = d.lead(ctx, cfg); err != nil && ctx.Err() == nil {
 			d.Log.Warn("not working", "error", err)
 		}
 	}
@@ -87,8 +82,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-// lead waits for the lease and works under it. It returns when the lease is lost,
-// or with a configuration whose lease is another one.
+// lead waits for the lease and works under it. It returns when the lease is lost or
+// the configuration names another, with the configuration to go on with: the last
+// good one.
 func (d *Daemon) lead(ctx context.Context, cfg *config.Config) (*config.Config, error) {
 	lease, said := d.Lease(cfg), ""
 	for {
@@ -105,7 +101,7 @@ func (d *Daemon) lead(ctx context.Context, cfg *config.Config) (*config.Config, 
 			said = holder
 		}
 		if !wait(ctx, askLease+rand.N(askLease/4)) {
-			return nil, ctx.Err()
+			return cfg, ctx.Err()
 		}
 	}
 	held, release := lease.Hold(ctx)
@@ -118,20 +114,19 @@ func (d *Daemon) lead(ctx context.Context, cfg *config.Config) (*config.Config, 
 	return d.work(held, cfg)
 }
 
-// errMoved ends the work under one lease because the configuration names another.
-var errMoved = errors.New("the configuration's namespace has changed")
-
-// work makes pass after pass until the context ends.
+// work makes pass after pass until the context ends or the configuration names
+// another lease. It returns the last good configuration.
 func (d *Daemon) work(ctx context.Context, cfg *config.Config) (*config.Config, error) {
 	w := newWorker(d, cfg)
 	defer w.close()
 	w.watch(ctx)
-	for next := w.pass(ctx); ; next = w.pass(ctx) {
-		if !w.sleep(ctx, next) {
-			return nil, context.Cause(ctx)
-		}
+	for {
 		if moved := w.reload(ctx); moved != nil {
-			return moved, errMoved
+			d.Log.Info("the configuration's namespace has changed, and so has the lease")
+			return moved, nil
+		}
+		if !w.sleep(ctx, w.pass(ctx)) {
+			return w.cfg, context.Cause(ctx)
 		}
 	}
 }

@@ -40,6 +40,9 @@ func newWorker(d *Daemon, cfg *config.Config) *worker {
 	}
 	w.files = watchFiles(d.Log, w.wake)
 	w.files.follow(cfg)
+	// A change since the configuration was read is one that nobody watched: this
+	// process may have stood by for months.
+	w.files.dirty.Store(true)
 	return w
 }
 

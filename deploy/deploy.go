@@ -72,8 +72,9 @@ type Resource struct {
 	// Writers are its field managers, flowcert and those of subresources left aside,
 	// newest first.
 	Writers []Writer
-	// Versions are the names of flowcert's versions in its namespace: whichever of
-	// them stands in a field of flowcert's, flowcert may change it.
+	// Versions are the names of flowcert's versions in its namespace, and of what it
+	// refers to that is gone and was called like one: whichever of them stands in a
+	// field of flowcert's, flowcert may change it.
 	Versions []string
 	// Absent: it is configured and does not exist yet.
 	Absent bool

@@ -81,7 +81,10 @@ func (p *planner) holding() map[string]string {
 				why = cmp.Or(why, broken)
 			}
 			if why == "" && a.Disturbs() != "" && !p.bringsBack(a) {
-				why = cmp.Or(p.gate(r), p.settling[r.String()])
+				why = p.gate(r)
+				if why == "" && !p.down(r) {
+					why = p.settling[r.String()]
+				}
 			}
 			if why != "" && out[r.String()] == "" {
 				out[r.String()] = why

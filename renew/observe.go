@@ -109,7 +109,8 @@ func Observe(ctx context.Context, cfg *config.Config, store Store, now time.Time
 }
 
 // nameVersions tells every resource of a cluster which versions are flowcert's: its
-// record may be of another time than its specification.
+// record may be of another time than its specification, and that may be of a time
+// whose versions are gone by now.
 func (s *State) nameVersions() {
 	if !s.live() {
 		return
@@ -121,7 +122,10 @@ func (s *State) nameVersions() {
 		}
 	}
 	for i, r := range s.resources {
-		s.resources[i].Versions = slices.Sorted(slices.Values(names[r.Namespace]))
+		gone := slices.DeleteFunc(deploy.References(r).Secrets(), func(name string) bool {
+			return !secrets.IsVersionName(name) || s.Secrets[secrets.Ref{Namespace: r.Namespace, Name: name}] != nil
+		})
+		s.resources[i].Versions = slices.Compact(slices.Sorted(slices.Values(slices.Concat(names[r.Namespace], gone))))
 	}
 }
 

@@ -29,7 +29,21 @@ func (p *planner) bringsBack(a Action) bool {
 // nothing of it can start any more: to wait until it is well would be to wait for
 // ever. What loses a job's state is still not done.
 func (p *planner) starved(r deploy.Resource) bool {
-	return !r.MidChange() && slices.ContainsFunc(deploy.References(r).Secrets(), func(name string) bool {
-		return secrets.IsVersionName(name) && p.state.Secrets[secrets.Ref{Namespace: r.Namespace, Name: name}] == nil
+	return !r.MidChange() && slices.ContainsFunc(deploy.References(r).Secrets(), p.goneIn(r.Namespace))
+}
+
+// down reports whether a pod of a starved resource waits for the version that is
+// gone. To restart it once more later is then a smaller harm than to leave it.
+func (p *planner) down(r deploy.Resource) bool {
+	return p.starved(r) && p.state.live() && slices.ContainsFunc(deploy.RunningOf(r, p.state.Live.Running).Pods, func(pod deploy.Pod) bool {
+		return pod.Pending && slices.ContainsFunc(pod.Secrets, p.goneIn(r.Namespace))
 	})
+}
+
+// goneIn reports of a name whether it is that of a version which is not in the
+// namespace any more.
+func (p *planner) goneIn(namespace string) func(name string) bool {
+	return func(name string) bool {
+		return secrets.IsVersionName(name) && p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}] == nil
+	}
 }

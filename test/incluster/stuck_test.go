@@ -53,3 +53,40 @@ func mounts(pod unstructured.Unstructured, secret string) bool {
 		return name == secret
 	})
 }
+
+// TestAPodThatWaitsWhileATruststoreSettles: a certificate is removed, and the pod that had loaded it goes, within the minutes
+// in which nothing restarts because a truststore of a fixed name has changed. What is down is not left so.
+func TestAPodThatWaitsWhileATruststoreSettles(t *testing.T) {
+	t.Parallel()
+	s, d := running(t, plain, fixedConfig)
+	s.write(t, "others.pem", newCA(t, "Others").certificate)
+	s.Apply(t, s.namespace, newCA(t, "Corporate root").manifest())
+	s.settled(t, d)
+	s.must(t, 0, "apply")
+	s.timePasses(t, "ssl-truststore", "orders-db-server")
+	s.write(t, "others.pem", newCA(t, "Others 2").certificate)
+	s.writesInPlace(t)
+
+	name := s.certificateName(t)
+	s.deleteSecret(t, name)
+	if r := s.run(t, "apply", "--timeout", "5s"); r.code != 1 || s.certificateName(t) != name {
+		t.Errorf("what runs is restarted twice: %s", r)
+	}
+	s.delete(t, podGVR, "my-ep-ibm-ep-sts-0")
+	eventually(t, "its pod waits", func() bool {
+		return slices.ContainsFunc(s.list(t, podGVR), func(u unstructured.Unstructured) bool {
+			phase, _, _ := unstructured.NestedString(u.Object, "status", "phase")
+			return phase == "Pending" && mounts(u, name)
+		})
+	})
+	s.run(t, "apply", "--timeout", "10s")
+	if s.certificateName(t) == name {
+		t.Error("it is down, and left so")
+	}
+	s.settled(t, d)
+	s.timePasses(t, "ssl-truststore", "orders-db-server")
+	s.must(t, 0, "apply")
+	s.edges(t, d, "at the end")
+	s.must(t, 0, "plan")
+	well(t, d)
+}
