@@ -2,6 +2,7 @@ package renew
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,5 +114,58 @@ func TestFormatWaitsWithTheLeaf(t *testing.T) {
 	}
 	if !strings.Contains(s.files()["flink.yaml"], "keystore.p12") {
 		t.Error("the format never changes")
+	}
+}
+
+// TestServerOfItsOwnIsNew: a server gets its first certificate, and with it a
+// truststore its first root of the authority. Nobody could call that server before,
+// so nothing has to wait for what is still loaded.
+func TestServerOfItsOwnIsNew(t *testing.T) {
+	for _, naming := range []string{"fixed", "versioned"} {
+		t.Run(naming, func(t *testing.T) {
+			s := quickSite(t)
+			s.apply(testNow)
+			s.edit("flowcert.yaml", "[{name: db, file: db.pem}]", "[{name: db, file: db.pem}, {name: own, authority: true}]")
+			s.write("flowcert.yaml", s.files()["flowcert.yaml"]+"certificates: [{secretName: db-server, dnsNames: [db], naming: "+naming+"}]\n")
+			s.reload()
+			if waits := s.apply(testNow).Waits; len(waits) > 0 {
+				t.Errorf("waits: %v", waits)
+			}
+		})
+	}
+}
+
+// TestServerComesDuringAChange: a database gets its first certificate while a client
+// may still trust the old CA alone. It may as well be that somebody removed the
+// Secret, so the certificate waits, and comes by itself.
+func TestServerComesDuringAChange(t *testing.T) {
+	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
+	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)
+	for _, naming := range []string{"fixed", "versioned"} {
+		t.Run(naming, func(t *testing.T) {
+			s := newSite(t, strings.Replace(walkConfig, `, servers: [{address: "orders-db:5432"}]`, "", 1),
+				map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink, "ca.yaml": first.manifest(t, first.key, first.cert)})
+			s.apply(testNow)
+			s.write("ca.yaml", second.manifest(t, second.key, second.cert))
+			s.edit("flowcert.yaml", "certificates: [", "certificates: [{secretName: late-db, dnsNames: [late-db], naming: "+naming+"}, ")
+			s.reload()
+			now := testNow
+			s.apply(now)
+			waits := func() bool {
+				return slices.ContainsFunc(s.plan(now).Waits, func(w Wait) bool { return w.Target == "certificate/ea/late-db" })
+			}
+			if !waits() {
+				t.Error("it does not wait")
+			}
+			for range 3 {
+				s.sayDeployed(now)
+				now = now.Add(25 * time.Hour)
+				s.apply(now)
+			}
+			if waits() {
+				t.Error("it waits for ever")
+			}
+			s.version(now, "certificate/ea/late-db", secrets.RoleCertificate)
+		})
 	}
 }
