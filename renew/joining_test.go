@@ -29,6 +29,10 @@ func TestClientThatJoinsAChange(t *testing.T) {
 			s.edit("flowcert.yaml", "[{name: my-ep, ui: {}}]", "[{name: my-ep, ui: {}}, {name: late}]")
 			s.write("late.yaml", strings.Replace(testEventProcessing, "name: my-ep", "name: late", 1))
 		},
+		"a FlinkDeployment is added": func(s *testSite) {
+			s.edit("flowcert.yaml", "[{name: session}]", "[{name: session}, {name: late}]")
+			s.write("late.yaml", strings.Replace(testFlink, "name: session", "name: late", 1))
+		},
 		"the truststore is renamed": func(s *testSite) {
 			s.edit("flowcert.yaml", "- publicCAs: false", "- name: another\n  publicCAs: false")
 		},

@@ -96,7 +96,7 @@ func (p *planner) leafEnd(w leafWant) time.Time {
 
 // leaf returns the version to use, existing or planned, and the actions that
 // make it. Where an edge forbids a new leaf now, the one in use stays and a
-// wait is recorded.
+// wait is recorded; nil: there is none that could stay.
 func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	best, verdicts := p.judge(w)
 	w.edges = p.assumed(w)
@@ -131,7 +131,7 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 		current = verdicts[0]
 	}
 	end, blocked := p.permitted(w, i, earlier(p.state.Now.Add(w.validity), i.end), current.candidate)
-	if blocked == "" || len(verdicts) == 0 && len(w.holders) > 0 { // what has nothing to start with cannot wait
+	if blocked == "" {
 		return p.newLeaf(w, verdicts, reason, nil, i, roots, end)
 	}
 	if older, until := p.olderIssuer(w, current); older != nil {
