@@ -428,7 +428,8 @@ func (w *walker) takeLineOut() string {
 	var ours []int
 	for i, l := range lines {
 		for _, word := range []string{"secretName: ", "security.ssl", "kubernetes.secrets"} {
-			if strings.Contains(l, word) && !strings.Contains(l, deploy.EditsAnnotation) && !strings.Contains(l, "{") && !strings.HasPrefix(strings.TrimSpace(l), "- ") && !strings.HasPrefix(strings.TrimSpace(lines[max(i-1, 0)]), "secret:") && !strings.Contains(lines[max(i-1, 0)], "- ") {
+			if strings.Contains(l, word) && !strings.Contains(l, deploy.EditsAnnotation) && !strings.Contains(l, "{") && !strings.HasPrefix(strings.TrimSpace(l), "- ") &&
+				!strings.Contains(l, "trust") && !strings.HasPrefix(strings.TrimSpace(lines[max(i-1, 0)]), "secret:") && !strings.Contains(lines[max(i-1, 0)], "- ") {
 				ours = append(ours, i)
 			}
 		}
