@@ -310,9 +310,13 @@ func (w *FlinkWiring) Edits(r deploy.Resource, root string) deploy.Result {
 		d.RestartedFor = cmp.Or(w.Content.Values[contentValue], "(new)")
 	}
 	if w.TLS != nil {
+		format := w.Config.Format
+		if w.TLS.Secret != nil {
+			format = formatOf(w.TLS.Secret) // another, while what is to replace it waits
+		}
 		d.TLS = &deploy.FlinkTLS{
 			Secret: w.TLS.Name(), Rest: w.Config.Rest, Internal: w.Config.Internal,
-			KeyStore: secrets.KeyStoreFile(w.Config.Format), Trust: secrets.TrustFile(w.Config.Format),
+			KeyStore: secrets.KeyStoreFile(format), Trust: secrets.TrustFile(format),
 			StorePassword: w.TLS.value(secrets.Password), TrustPassword: w.TLS.value(secrets.TrustPassword),
 		}
 	}

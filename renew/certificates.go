@@ -158,9 +158,32 @@ func (p *planner) truststoreEdge(t config.Truststore, client deploy.Resource, se
 	k := slot{truststoreTarget(client.Namespace, t.Name), secrets.RoleTruststore}
 	return Edge{
 		Client: client.String(), Server: server, Profile: pki.JVM(),
-		Trust:  append(p.trustInUse(k, client.Namespace), p.lostTrust(t, client.Namespace)...),
+		Trust:  slices.Concat(p.trustInUse(k, client.Namespace), p.lostTrust(t, client.Namespace), p.trustBefore(client)),
 		Unseen: p.doubtful(client, k, t.Name, deploy.References(client).TrustStore),
 	}
+}
+
+// trustBefore is what a client may still use of truststores that flowcert.yaml does
+// not have in its namespace any more: another name takes nothing away from what runs.
+func (p *planner) trustBefore(client deploy.Resource) []Trust {
+	configured := map[string]bool{}
+	for _, t := range p.cfg.Truststores {
+		for _, namespace := range t.Namespaces() {
+			configured[truststoreTarget(namespace, t.Name)] = true
+		}
+	}
+	var out []Trust
+	for _, target := range p.targetsOf(secrets.RoleTruststore) {
+		if configured[target] || NamespaceOf(target) != client.Namespace {
+			continue
+		}
+		for _, t := range p.trustInUse(slot{target, secrets.RoleTruststore}, client.Namespace) {
+			if !p.referenced[t.Of.Ref] || t.Of.Name == deploy.References(client).TrustStore {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
 }
 
 // servesAny reports whether a source of the truststore names a server at one of

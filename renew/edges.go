@@ -101,10 +101,17 @@ func (p *planner) flinkOf(job *eventProcessingJob) *flinkJob {
 		return nil
 	}
 	flink := p.flinks[deploy.Target(deploy.FlinkDeploymentKind, namespace, name)]
-	if flink == nil || !flink.config.TLS.Rest {
+	if flink == nil || !flink.servesREST() {
 		return nil
 	}
 	return flink
+}
+
+// servesREST reports whether Flink's REST endpoint has flowcert's certificate: as
+// flowcert.yaml asks for, or as it once asked for, because what is turned off there
+// is left as it stands in the resource. Clients go by what is served.
+func (job *flinkJob) servesREST() bool {
+	return job.config.TLS.Rest || deploy.WroteREST(job.resource)
 }
 
 func (p *planner) sortedEventProcessing() []*eventProcessingJob {

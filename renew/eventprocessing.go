@@ -95,7 +95,7 @@ func (p *planner) planUI(job *eventProcessingJob) *Version {
 		w.faces = append(w.faces, facing{e, leaves})
 	}
 	v := p.planLeaf(w)
-	if v.Secret != nil {
+	if v != nil && v.Secret != nil {
 		if err := p.ingressAccepts(job, v.Secret); err != nil {
 			p.notice("%s: %v; %s", job.target, err, hintOf(err))
 		}

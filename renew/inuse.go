@@ -198,7 +198,7 @@ var versionRoles = []secrets.Role{
 // mountedNowhere reports whether a version that only a resource would mount is
 // mounted by none: its successor may be older, or its resource is gone.
 func mountedNowhere(s *secrets.Secret, references map[secrets.Ref]bool) bool {
-	return !references[s.Ref] && s.Immutable && !strings.HasPrefix(s.Target(), string(config.KindCertificate)+"/")
+	return !references[s.Ref] && (s.Immutable || s.Role() == secrets.RoleTruststore) && !strings.HasPrefix(s.Target(), string(config.KindCertificate)+"/")
 }
 
 // Deployed returns the versions that have been replaced, marked with the user's

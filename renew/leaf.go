@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -95,7 +96,7 @@ func (p *planner) leafEnd(w leafWant) time.Time {
 
 // leaf returns the version to use, existing or planned, and the actions that
 // make it. Where an edge forbids a new leaf now, the one in use stays and a
-// wait is recorded.
+// wait is recorded; nil: there is none that could stay.
 func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	best, verdicts := p.judge(w)
 	w.edges = p.assumed(w)
@@ -125,23 +126,27 @@ func (p *planner) leaf(w leafWant) (*Version, []Action) {
 	if keep != nil {
 		return p.newLeaf(w, verdicts, reason, keep, &issuer{}, roots, keep.Chain[0].NotAfter)
 	}
-	i := p.issuerOf(w)
-	end := earlier(p.state.Now.Add(w.validity), i.end)
+	i, current := p.issuerOf(w), judged{candidate: candidate{err: errors.New(reason)}}
 	if len(verdicts) > 0 {
-		current := verdicts[0].candidate
-		var blocked string
-		if end, blocked = p.permitted(w, i, end, current); blocked != "" {
-			if older, until := p.olderIssuer(w, verdicts[0]); older != nil {
-				if made := p.madeBefore(verdicts); made != nil {
-					return p.stay(w, *made, reason), nil
-				}
-				return p.newLeaf(w, verdicts, reason, nil, older, roots, until)
-			}
-			p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
-			return p.trustFirst(w, verdicts)
-		}
+		current = verdicts[0]
 	}
-	return p.newLeaf(w, verdicts, reason, nil, i, roots, end)
+	end, blocked := p.permitted(w, i, earlier(p.state.Now.Add(w.validity), i.end), current.candidate)
+	if blocked == "" {
+		return p.newLeaf(w, verdicts, reason, nil, i, roots, end)
+	}
+	if older, until := p.olderIssuer(w, current); older != nil {
+		if made := p.madeBefore(verdicts); made != nil {
+			return p.stay(w, *made, reason), nil
+		}
+		return p.newLeaf(w, verdicts, reason, nil, older, roots, until)
+	}
+	p.plan.Waits = append(p.plan.Waits, Wait{Target: w.target, For: blocked})
+	if len(verdicts) > 0 {
+		return p.trustFirst(w, verdicts)
+	}
+	// It may be one that somebody removed, which is still served.
+	p.item(Item{Target: w.target, Role: w.role, Name: cmp.Or(w.fixedName, secrets.PendingName(w.prefix)), Loaded: "-", State: "waits (" + reason + ")"})
+	return nil, nil
 }
 
 // madeBefore is a version whose leaf is whole and not near its end, and that only

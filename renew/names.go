@@ -146,12 +146,12 @@ func (p *planner) checkNames() {
 	for _, namespace := range p.namespaces() {
 		for _, names := range p.names[namespace] {
 			if p.encoded(namespace, names) > maxGroup {
-				p.fault(p.authority.target, fmt.Errorf("one certificate in namespace %s has %d names, too many for a name-constrained intermediate", namespace, len(names)),
+				p.fault(authorityTarget(p.cfg), fmt.Errorf("one certificate in namespace %s has %d names, too many for a name-constrained intermediate", namespace, len(names)),
 					"use fewer names, or set "+field+": none")
 			}
 			for _, n := range names {
 				if nc.Mode == config.ConstraintsList && !covered(n, nc.PermittedDNS) {
-					p.fault(p.authority.target, fmt.Errorf("%s.permittedDNS does not cover %s, which is needed in namespace %s", field, n, namespace),
+					p.fault(authorityTarget(p.cfg), fmt.Errorf("%s.permittedDNS does not cover %s, which is needed in namespace %s", field, n, namespace),
 						"add the name or a domain above it")
 				}
 			}

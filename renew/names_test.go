@@ -67,3 +67,17 @@ func TestClientWithoutName(t *testing.T) {
 	}
 	s.converged(testNow)
 }
+
+// TestNamesNotPermittedAreTheAuthoritys: the fault is the authority's.
+func TestNamesNotPermittedAreTheAuthoritys(t *testing.T) {
+	s := newSite(t, strings.Replace(testConfig, "{selfSigned: {", "{selfSigned: {nameConstraints: {permittedDNS: [elsewhere]}, ", 1),
+		map[string]string{"ep.yaml": testEventProcessing, "flink.yaml": testFlink})
+	for _, f := range s.plan(testNow).Faults {
+		if f.Target != "authority/ea/ea" {
+			t.Errorf("%v is said of %q", f.Err, f.Target)
+		}
+	}
+	if len(s.plan(testNow).Faults) == 0 {
+		t.Error("nothing is refused")
+	}
+}

@@ -433,8 +433,12 @@ func (p *planner) noteUnmanaged() {
 			p.notice("%s carries flowcert's wiring and is not in flowcert.yaml: nothing renews it; add it, or take the wiring out", target)
 			continue
 		}
-		if job := p.flinks[target]; job != nil && !job.config.TLS.Rest && !job.config.TLS.Internal && p.ourTLS(r) {
+		switch job := p.flinks[target]; {
+		case job == nil:
+		case !job.config.TLS.Rest && !job.config.TLS.Internal && p.ourTLS(r):
 			p.notice("%s refers to TLS stores of flowcert's, but tls is off in flowcert.yaml: nothing renews them; turn it on, or revert", target)
+		case !job.config.TLS.Rest && job.servesREST():
+			p.notice("%s: its REST endpoint speaks TLS as flowcert wired it, but tls.rest is off in flowcert.yaml; turn it on, or take security.ssl.rest.enabled out of the resource", target)
 		}
 	}
 }

@@ -216,17 +216,35 @@ func (p *planner) live(w leafWant, serving []judged) []Edge {
 	if len(chains) == 0 && len(serving) > 0 && serving[0].err == nil {
 		return nil // what is served has ended: every edge fails already
 	}
+	dead := func(e Edge, t Trust) bool {
+		return !t.Lost && !slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
+			return pki.VerifyChain(e.Profile, chain, t.Anchors, "", p.state.Now) == nil
+		})
+	}
 	if len(chains) == 0 {
-		return w.edges
+		known := p.everTrusted()
+		dead = func(_ Edge, t Trust) bool {
+			return !t.Lost && !slices.ContainsFunc(t.Anchors, func(c *x509.Certificate) bool { return slices.ContainsFunc(known, c.Equal) })
+		}
 	}
 	var out []Edge
 	for _, e := range w.edges {
-		e.Trust = slices.DeleteFunc(slices.Clone(e.Trust), func(t Trust) bool {
-			return !t.Lost && !slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
-				return pki.VerifyChain(e.Profile, chain, t.Anchors, "", p.state.Now) == nil
-			})
-		})
+		e.Trust = slices.DeleteFunc(slices.Clone(e.Trust), func(t Trust) bool { return dead(e, t) })
 		out = append(out, e)
+	}
+	return out
+}
+
+// everTrusted are the roots under which something of ours stands or stood, as far as
+// any Secret tells. Who trusts none of them cannot have verified a server of which
+// nobody knows what it served, if it served at all.
+func (p *planner) everTrusted() []*x509.Certificate {
+	a := &p.authority
+	out := slices.Concat(a.certificates(), certificatesOf(a.lost), a.distrusted)
+	for _, role := range leafRoles {
+		for _, target := range p.targetsOf(role) {
+			out = appendNew(out, p.rootsBeside(target))
+		}
 	}
 	return out
 }

@@ -81,7 +81,9 @@ func (p *planner) planSigningCA(job *eventProcessingJob) *Version {
 	}
 	w.edges, w.faces = []Edge{e}, []facing{{e, p.leavesInUse(w.slot, w.namespace)}}
 	v := p.planLeaf(w)
-	p.noteEarlierSigners(job, w, v)
+	if v != nil {
+		p.noteEarlierSigners(job, w, v)
+	}
 	return v
 }
 

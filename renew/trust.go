@@ -131,8 +131,26 @@ func (p *planner) roots(client slot, namespace, alias string, faces []facing) []
 		for _, t := range append(p.trustInUse(client, namespace), p.adoptedTrust(slot{f.edge.Server, secrets.RoleFlinkTLS}, "")...) {
 			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.foreignTo(f)))
 		}
+		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) > 0 {
+			want = appendNew(want, slices.DeleteFunc(p.rootsBeside(f.edge.Server), p.foreignTo(f)))
+		}
 	}
 	return want
+}
+
+// rootsBeside are those that lie beside the leaves of a server: a client that is new,
+// or whose own trust somebody removed, has nowhere else to learn which older root
+// the server still stands under.
+func (p *planner) rootsBeside(server string) []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, role := range leafRoles {
+		for _, s := range p.state.versions[slot{server, role}] {
+			if id, err := p.identityOf(s); err == nil {
+				out = appendNew(out, id.Roots)
+			}
+		}
+	}
+	return out
 }
 
 // foreignTo tells anchors that have ended, or are put down as distrusted, or that

@@ -140,7 +140,7 @@ func (p *planner) flinkShape(job *flinkJob) shape {
 func (p *planner) operatorFaces(target string) []facing {
 	var out []facing
 	for _, job := range p.sortedFlinks() {
-		if job.config.TLS.Rest {
+		if job.servesREST() {
 			out = append(out, facing{Edge{Client: target, Server: job.target, Profile: pki.JVM()}, p.flinkLeaves(job)})
 		}
 	}
