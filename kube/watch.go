@@ -56,11 +56,14 @@ func (s *Store) readElsewhere() []config.Ref {
 }
 
 // Times of a watch: how long the API server keeps it open, and pauses after one
-// that broke. A kind that is not there, or forbidden, is tried again seldom.
+// that broke, which double up to the last. A kind that is not there, or forbidden,
+// is soon tried seldom; not at once, because an API server that has just started
+// forbids for a moment what it permitted before.
 const (
-	watchFor     = 8 * time.Minute
-	watchAgain   = time.Second
-	watchMissing = 5 * time.Minute
+	watchFor         = 8 * time.Minute
+	watchAgain       = time.Second
+	watchLast        = time.Minute
+	watchMissingLast = 5 * time.Minute
 )
 
 // watchAll watches until the context ends; one name alone where it is not empty.
@@ -78,10 +81,10 @@ func (s *Store) watchAll(ctx context.Context, from metadata.ResourceInterface, g
 		case err == nil && time.Since(began) > watchAgain:
 			pause = 0
 		case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
-			pause = watchMissing
+			pause = min(max(2*pause, watchAgain), watchMissingLast)
 		case err != nil:
 			last = "" // too old, or unknown: begin with what is there now
-			pause = min(max(2*pause, watchAgain), time.Minute)
+			pause = min(max(2*pause, watchAgain), watchLast)
 		default:
 			pause = watchAgain
 		}

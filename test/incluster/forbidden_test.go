@@ -1,8 +1,12 @@
 package incluster_test
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/flowcert/flowcert/test/double"
 )
@@ -89,4 +93,38 @@ func (s *site) flinkSecret(t *testing.T) string {
 	conf := s.flinkConfiguration(t)
 	name, _, _ := strings.Cut(conf["kubernetes.secrets"], ":")
 	return name
+}
+
+// TestForbiddenForAMoment: an API server that has just started forbids what it permits a moment later. A watch that was refused
+// is open again soon after.
+func TestForbiddenForAMoment(t *testing.T) {
+	t.Parallel()
+	s, d := running(t, plain, config)
+	s.settled(t, d)
+	s.must(t, 0, "apply")
+	s.change(t, rolesGVR, "flowcert", "somebody", func(u *unstructured.Unstructured) {
+		rules, _, _ := unstructured.NestedSlice(u.Object, "rules")
+		for _, r := range rules {
+			rule := r.(map[string]any)
+			rule["verbs"] = slices.DeleteFunc(rule["verbs"].([]any), func(verb any) bool { return verb == "watch" })
+		}
+		u.Object["rules"] = rules
+	})
+	before := len(s.Requests(t))
+	watches := func(code int) (n int) {
+		for _, q := range s.Requests(t)[before:] {
+			if q.Namespace == s.namespace && q.Resource == "secrets" && q.Verb == "watch" && q.Code == code {
+				n++
+			}
+		}
+		return n
+	}
+	run := s.start(t)
+	eventually(t, "watches are refused", func() bool { return watches(http.StatusForbidden) >= 2 })
+	s.grant(t)
+	eventually(t, "a watch is open", func() bool { return watches(http.StatusOK) > 0 })
+	s.must(t, 0, "renew", "flinkDeployment/"+s.namespace+"/session")
+	eventually(t, "the renewal is done", func() bool { return s.run(t, "plan").code == 0 })
+	run.terminate(t)
+	s.endedWell(t, d, plain)
 }
