@@ -145,7 +145,7 @@ func (d *Double) watch(ctx context.Context, running *sync.WaitGroup, namespace s
 		d.stores[namespace][kind] = informer.GetStore()
 		if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    d.changed,
-			UpdateFunc: func(_, object any) { d.changed(object) },
+			UpdateFunc: d.updated,
 			DeleteFunc: d.deleted,
 		}); err != nil {
 			d.t.Fatal(err)
@@ -172,6 +172,16 @@ func (d *Double) changed(object any) {
 	if labels := u.GetLabels(); k.kind == "Pod" && labels["type"] == flinkType {
 		d.queue.Add(key{"FlinkDeployment", k.namespace, labels["app"]})
 	}
+}
+
+// updated is changed. While a watch was away an object may have been deleted and another made under its name.
+func (d *Double) updated(before, object any) {
+	was, one := before.(*unstructured.Unstructured)
+	is, two := object.(*unstructured.Unstructured)
+	if one && two && was.GetUID() != is.GetUID() {
+		d.deleted(was)
+	}
+	d.changed(object)
 }
 
 // deleted queues what belonged to an object, too.

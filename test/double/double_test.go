@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
 
 	"github.com/flowcert/flowcert/test/cluster"
 	"github.com/flowcert/flowcert/test/tools"
@@ -548,5 +550,45 @@ func TestOutage(t *testing.T) {
 	s.d.WaitFlink(t, namespace, "session", "STABLE")
 	if s.d.Restarts(namespace, "session") != 1 {
 		t.Errorf("%d restarts", s.d.Restarts(namespace, "session"))
+	}
+}
+
+// TestAnotherUnderTheName: what belonged to an object that was deleted while nobody watched is looked at, although there is
+// another of its name.
+func TestAnotherUnderTheName(t *testing.T) {
+	object := func(kind, name, uid, owner string) *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": kind}}
+		u.SetNamespace("ns")
+		u.SetName(name)
+		u.SetUID(types.UID(uid))
+		if owner != "" {
+			u.SetOwnerReferences([]metav1.OwnerReference{{Kind: "ReplicaSet", Name: "set", UID: types.UID(owner)}})
+		}
+		return u
+	}
+	pods := cache.NewStore(cache.MetaNamespaceKeyFunc)
+	for name, owner := range map[string]string{"old": "1", "new": "2"} {
+		if err := pods.Add(object("Pod", name, name, owner)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queued := func(before *unstructured.Unstructured) map[key]bool {
+		d := &Double{stores: map[string]map[string]cache.Store{"ns": {"Pod": pods}}}
+		d.queue = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[key]())
+		defer d.queue.ShutDown()
+		d.updated(before, object("ReplicaSet", "set", "2", ""))
+		out := map[key]bool{}
+		for d.queue.Len() > 0 {
+			k, _ := d.queue.Get()
+			out[k] = true
+		}
+		return out
+	}
+	set, old := key{"ReplicaSet", "ns", "set"}, key{"Pod", "ns", "old"}
+	if got := queued(object("ReplicaSet", "set", "1", "")); !got[set] || !got[old] || len(got) != 2 {
+		t.Errorf("another: %v", got)
+	}
+	if got := queued(object("ReplicaSet", "set", "2", "")); !got[set] || len(got) != 1 {
+		t.Errorf("the same: %v", got)
 	}
 }
