@@ -17,30 +17,34 @@ const (
 	lateRuntime = 12 << 20
 )
 
-// collectLate begins with that. Who sets GOGC or GOMEMLIMIT knows better.
+// collectLate begins with that. GOMEMLIMIT is the most that the limit becomes; who sets GOGC knows better.
 func collectLate() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+	if os.Getenv("GOGC") == "" {
+		most := debug.SetMemoryLimit(-1)
 		debug.SetGCPercent(latePercent)
-		debug.SetMemoryLimit(lateLimit)
-		watchCollector(lateLimit)
+		limit := limitFor(0, most)
+		debug.SetMemoryLimit(limit)
+		watchCollector(limit, most)
 	}
 }
 
 // watchCollector looks after every collection at what is alive, and sets another limit where there has to be one: a
 // sentinel that nothing refers to is found by each.
-func watchCollector(limit int64) {
+func watchCollector(limit, most int64) {
 	type sentinel [64]byte
 	runtime.AddCleanup(new(sentinel), func(int) {
-		next := limitFor(alive())
+		next := limitFor(alive(), most)
 		if next != limit {
 			debug.SetMemoryLimit(next)
 		}
-		watchCollector(next)
+		watchCollector(next, most)
 	}, 0)
 }
 
 // limitFor is the limit where so many bytes are alive, in steps of a megabyte: to set one stops everything for a moment.
-func limitFor(alive uint64) int64 { return max(lateLimit, int64(alive/2*3+lateRuntime)>>20<<20) }
+func limitFor(alive uint64, most int64) int64 {
+	return min(max(lateLimit, int64(alive/2*3+lateRuntime)>>20<<20), most)
+}
 
 func alive() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}

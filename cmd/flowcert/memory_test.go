@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -10,7 +11,6 @@ import (
 // TestCollectLate: the collector is put off, for longer once more is alive, and as before when that is gone.
 func TestCollectLate(t *testing.T) {
 	t.Setenv("GOGC", "")
-	t.Setenv("GOMEMLIMIT", "")
 	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
 	defer func() {
 		debug.SetGCPercent(percent)
@@ -36,9 +36,25 @@ func TestCollectLate(t *testing.T) {
 	until("when that is gone", func(limit int64) bool { return limit == lateLimit })
 }
 
+// TestLimitFor: never beyond what the user permits.
+func TestLimitFor(t *testing.T) {
+	const mb = 1 << 20
+	for _, tt := range []struct {
+		alive      uint64
+		most, want int64
+	}{
+		{0, math.MaxInt64, 44 * mb}, {20 * mb, math.MaxInt64, 44 * mb}, {40*mb + 5, math.MaxInt64, 72 * mb}, {400 * mb, math.MaxInt64, 612 * mb},
+		{40 * mb, 96 * mb, 72 * mb}, {80 * mb, 96 * mb, 96 * mb}, {0, 32 * mb, 32 * mb},
+	} {
+		if got := limitFor(tt.alive, tt.most); got != tt.want {
+			t.Errorf("with %d bytes alive and %d permitted it is %d, want %d", tt.alive, tt.most, got, tt.want)
+		}
+	}
+}
+
 // TestCollectorIsTheUsers: who sets it knows better.
 func TestCollectorIsTheUsers(t *testing.T) {
-	t.Setenv("GOMEMLIMIT", "1GiB")
+	t.Setenv("GOGC", "100")
 	before := debug.SetMemoryLimit(-1)
 	collectLate()
 	if got := debug.SetMemoryLimit(-1); got != before {
