@@ -23,7 +23,9 @@ type openOnce struct {
 	stores map[onceKey]onceStores
 	trust  map[onceKey]onceTrust
 	known  map[string]*x509.Certificate // by their bytes: the same issuers are beside many leaves
-	before *openOnce                    // of the pass before; nil: this is the first
+	// Of the pass before; nil: this is the first.
+	storesBefore map[onceKey]onceStores
+	trustBefore  map[onceKey]onceTrust
 }
 
 // onceKey is a Secret, and how it was opened: another password, another answer.
@@ -65,8 +67,8 @@ func newOpenOnce() *openOnce {
 // next is for the pass after this one. What that pass does not ask for is forgotten.
 func (o *openOnce) next() *openOnce {
 	out := newOpenOnce()
-	if out.before = o; o != nil {
-		o.before = nil
+	if o != nil {
+		out.storesBefore, out.trustBefore = o.stores, o.trust
 	}
 	return out
 }
@@ -130,10 +132,15 @@ func (o *openOnce) open(k onceKey, read func() (secrets.Identity, error)) (secre
 func (o *openOnce) found(k onceKey) (onceStores, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	got, ok := o.stores[k]
-	if !ok && o.before != nil {
-		if got, ok = o.before.stores[k]; ok {
-			o.stores[k] = got
+	return carried(k, o.stores, o.storesBefore)
+}
+
+// carried is what was read under a key; what only the pass before has read is taken over.
+func carried[T any](k onceKey, now, before map[onceKey]T) (T, bool) {
+	got, ok := now[k]
+	if !ok {
+		if got, ok = before[k]; ok {
+			now[k] = got
 		}
 	}
 	return got, ok
@@ -160,13 +167,7 @@ func (o *openOnce) openTrust(s *secrets.Secret, f truststore.Format, password st
 func (o *openOnce) foundTrust(k onceKey) (onceTrust, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	got, ok := o.trust[k]
-	if !ok && o.before != nil {
-		if got, ok = o.before.trust[k]; ok {
-			o.trust[k] = got
-		}
-	}
-	return got, ok
+	return carried(k, o.trust, o.trustBefore)
 }
 
 // shared puts the certificates that were read before in place of equal ones.
