@@ -205,11 +205,20 @@ func (w *applying) Planned(_ *renew.State, plan *renew.Plan) {
 		}
 	}
 	w.rolling = plan.Rolling
-	var lines []string
-	for _, r := range plan.Rolling {
-		lines = append(lines, fmt.Sprintf("waits  %s: %s", r.Target, r.For))
+	w.view.show(waitLines(plan))
+}
+
+// waitLines says what goes on without flowcert, and what has to wait for it. The last
+// plan's waits are told at the end.
+func waitLines(plan *renew.Plan) []string {
+	if len(plan.Actions)+len(plan.Rolling) == 0 {
+		return nil
 	}
-	w.view.show(lines)
+	var lines []string
+	for _, w := range slices.Concat(plan.Rolling, plan.Waits) {
+		lines = append(lines, fmt.Sprintf("waits  %s: %s", w.Target, w.For))
+	}
+	return lines
 }
 
 // Done implements renew.Watcher.

@@ -2,9 +2,11 @@ package double
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,12 +17,20 @@ import (
 const patience = time.Minute
 
 // WaitFlink waits until the operator has seen the latest generation of a FlinkDeployment, and has brought it to the lifecycle
-// state, such as STABLE.
+// state. For STABLE all its pods have to be ready: the operator calls a session cluster so before its TaskManagers are.
 func (d *Double) WaitFlink(t testing.TB, namespace, name, state string) {
 	t.Helper()
 	d.await(t, flinkKey(namespace, name), state, func(u *unstructured.Unstructured) bool {
 		f, err := readFlink(u)
-		return err == nil && f.status.LifecycleState == state && f.status.ObservedGeneration >= u.GetGeneration()
+		if err != nil || f.status.LifecycleState != state || f.status.ObservedGeneration < u.GetGeneration() {
+			return false
+		}
+		if state != "STABLE" {
+			return true
+		}
+		pods, err := d.flinkPods(t.Context(), f)
+		return err == nil && len(pods) == int(replicasOf(f.spec, "jobManager")+replicasOf(f.spec, "taskManager")) &&
+			!slices.ContainsFunc(pods, func(p corev1.Pod) bool { return !ready(&p) })
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -38,6 +39,28 @@ func TestApplyOnATerminal(t *testing.T) {
 		}
 		s.endedWell(t, d, plain)
 	}
+}
+
+// TestWhatIsHeldIsSaid: while one resource rolls out, the terminal also says why another one is not changed yet.
+func TestWhatIsHeldIsSaid(t *testing.T) {
+	t.Parallel()
+	s, d := running(t, plain, config)
+	s.settled(t, d)
+	first, second := d.HoldReady(s.namespace, "session"), d.HoldReady(s.namespace, "my-ep")
+	pods := s.Dynamic.Resource(podGVR).Namespace(s.namespace)
+	if err := pods.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "app=session,component=taskmanager"}); err != nil {
+		t.Fatal(err)
+	}
+	o := s.onTerminal(t, 200, 24, "apply")
+	eventually(t, "it says what is held", func() bool {
+		text := o.text()
+		return strings.Contains(text, "waits  eventProcessing/"+s.namespace+"/my-ep: ") &&
+			strings.Contains(text, "waits  flinkDeployment/"+s.namespace+"/session: pod session-taskmanager-1-1 is ")
+	})
+	first()
+	second()
+	o.end(t, 0)
+	s.endedWell(t, d, plain)
 }
 
 // shortened is what a line of a terminal has room for.
