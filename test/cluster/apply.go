@@ -23,7 +23,7 @@ import (
 const Manager = "test"
 
 // Apply writes the objects in a stream of YAML documents by server-side apply, as the administrator. Objects that
-// live in a namespace and name none get the given one.
+// live in a namespace and name none get the given one. What a binding grants is granted when it returns.
 func (c *Cluster) Apply(t testing.TB, namespace string, documents []byte) {
 	t.Helper()
 	for _, object := range Parse(t, documents) {
@@ -39,6 +39,9 @@ func (c *Cluster) Apply(t testing.TB, namespace string, documents []byte) {
 		if _, err := client.Patch(t.Context(), object.GetName(), types.ApplyPatchType, data,
 			metav1.PatchOptions{FieldManager: Manager, Force: &force}); err != nil {
 			t.Fatalf("applying %s %q: %v", object.GetKind(), object.GetName(), err)
+		}
+		if kind := object.GetKind(); kind == "RoleBinding" || kind == "ClusterRoleBinding" {
+			c.awaitGranted(t, object)
 		}
 	}
 }

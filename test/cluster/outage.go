@@ -3,8 +3,12 @@
 package cluster
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,6 +47,7 @@ func (c *Cluster) PauseEtcd(t testing.TB) (resume func()) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatalf("pausing etcd: %v", err)
 	}
+	awaitStopped(t, pid)
 	resume = func() {
 		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 			t.Errorf("resuming etcd: %v", err)
@@ -51,6 +56,34 @@ func (c *Cluster) PauseEtcd(t testing.TB) (resume func()) {
 	// Start's cleanup comes after this one: a paused process would not end for SIGTERM.
 	t.Cleanup(resume)
 	return resume
+}
+
+// awaitStopped waits until no thread of a process runs: on a busy machine they do for a moment after the signal. Where
+// there is no /proc it does not wait.
+func awaitStopped(t testing.TB, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(threads, func(path string) bool { return !stopped(path) }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d still runs %v after SIGSTOP", pid, patience)
+		}
+	}
+}
+
+// stopped reports whether a thread is stopped or gone (proc_pid_stat(5)): its state stands behind its name, which
+// is in parentheses.
+func stopped(path string) bool {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return true
+	}
+	return strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " T")
 }
 
 // pid is the process id of a running part of the control plane.
