@@ -43,7 +43,8 @@ const (
 	// RestartedAnnotation tells, in a directory, for which content of what it mounts
 	// a FlinkDeployment was last restarted.
 	RestartedAnnotation = "flowcert.io/restarted-for"
-	// PauseAnnotation set to "true" holds everything on the resource.
+	// PauseAnnotation set to "true" holds everything on the resource. So does every
+	// other word but "false": people write yes, on and True, and mean it.
 	PauseAnnotation = "flowcert.io/pause"
 )
 
@@ -101,7 +102,10 @@ func Target(kind, namespace, name string) string {
 }
 
 // Paused reports whether the resource asks to be left alone.
-func (r Resource) Paused() bool { return r.annotation(PauseAnnotation) == "true" }
+func (r Resource) Paused() bool {
+	pause := r.annotation(PauseAnnotation)
+	return pause != "" && !strings.EqualFold(pause, "false")
+}
 
 // Root returns the fingerprint of the root that the resource was last wired to.
 func (r Resource) Root() string { return r.annotation(RootAnnotation) }

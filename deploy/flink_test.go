@@ -562,6 +562,11 @@ func TestTarget(t *testing.T) {
 	if !r.Paused() || r.Root() != "ab" || r.String() != "eventProcessing/event-automation/my-ep" {
 		t.Errorf("%v %q %s", r.Paused(), r.Root(), r)
 	}
+	for value, paused := range map[string]bool{`"true"`: true, "True": true, `"yes"`: true, `"1"`: true, "false": false, `"False"`: false, `""`: false, "null": false} {
+		if r := resource(t, epHead+"  annotations: {flowcert.io/pause: "+value+"}\n"); r.Paused() != paused {
+			t.Errorf("pause %s: paused %v", value, r.Paused())
+		}
+	}
 	if p := (yamledit.Path{}); configurationKey(p) != "" {
 		t.Error("the empty path is a configuration key")
 	}

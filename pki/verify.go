@@ -255,6 +255,15 @@ func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage, anyToo bool) bo
 	return slices.Contains(cert.ExtKeyUsage, usage) || anyToo && slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
+// CheckUsage refuses a CA under which clients accept no leaf for this usage: its own
+// extended key usage, where it has one, bounds what it may vouch for (OpenSSL, Go).
+func CheckUsage(ca *x509.Certificate, usage x509.ExtKeyUsage) error {
+	if !allowsUsage(ca, usage, true) {
+		return usageError(ca, usage)
+	}
+	return nil
+}
+
 func usageError(cert *x509.Certificate, usage x509.ExtKeyUsage) error {
 	what := map[x509.ExtKeyUsage]string{
 		x509.ExtKeyUsageServerAuth: "server authentication",

@@ -128,6 +128,10 @@ func (p *planner) adopt(a *adoption) {
 	}
 	content := secrets.Adopted{Chain: a.identity.Chain, Entries: a.entries}
 	a.record = secrets.NewAdopted(a.namespace, a.prefix, a.target, a.role, names, content, p.state.Now)
+	if err := a.record.CheckSize(); err != nil {
+		p.fault(a.target, fmt.Errorf("%s trusts too much to be recorded: %w", a.originals[0].Ref, err), "remove from its store what nobody needs, such as public CAs: flowcert adds those itself")
+		return
+	}
 	if recorded, err := a.record.Adopted(); err == nil {
 		a.entries = recorded.Entries // with the aliases that last
 	}

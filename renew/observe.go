@@ -138,9 +138,19 @@ func readSource(cfg *config.Config, snap *secrets.Snapshot, source config.Source
 	if err != nil {
 		return Source{Err: err}
 	}
+	return sourceOf(data, from)
+}
+
+// sourceOf parses what becomes part of a truststore.
+func sourceOf(data []byte, from string) Source {
 	certs, err := pki.ParseCertificates(data)
 	if err != nil {
 		return Source{Err: fmt.Errorf("%s: %w", from, err)}
+	}
+	for i, c := range certs {
+		if err := pki.CheckNamed(c); err != nil {
+			return Source{Err: fmt.Errorf("%s: certificate %d: %w", from, i+1, err)}
+		}
 	}
 	return Source{Certificates: certs}
 }
@@ -205,11 +215,7 @@ func readPublicCAs(cfg *config.Config, p config.PublicCAs) Source {
 	if err != nil {
 		return Source{Err: err}
 	}
-	certs, err := pki.ParseCertificates(data)
-	if err != nil {
-		return Source{Err: fmt.Errorf("%s: %w", path, err)}
-	}
-	return Source{Certificates: certs}
+	return sourceOf(data, path)
 }
 
 // Resource finds a resource by its target.

@@ -115,7 +115,12 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		w.holders = append(w.holders, m.target)
 	}
 	w.mounts, w.fixed = mounts, t.Naming == config.Fixed
-	v := p.truststore(w)
+	var v *Version
+	if err := p.fits(w); err != nil {
+		p.fault(w.target, err, "leave out sources that nobody needs, or public CAs (publicCAs: false)")
+	} else {
+		v = p.truststore(w)
+	}
 	if v == nil {
 		// A restart would load what nobody knows.
 		for _, m := range mounts {
@@ -129,6 +134,25 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 		}
 	}
 }
+
+// fits refuses a truststore that is too large for a Secret.
+func (p *planner) fits(w trustWant) error {
+	entries, size := truststore.Entries(p.trustSources(w)), 0
+	for _, e := range entries {
+		size += len(e.Certificate.Raw)
+	}
+	if size < truststore.MaxSize/2 {
+		return nil // far from it: encoding takes its time
+	}
+	store, err := truststore.EncodeTrust(w.format, entries, maxPassword)
+	if err != nil {
+		return err
+	}
+	return (&secrets.Secret{Ref: secrets.Ref{Namespace: w.namespace, Name: w.prefix}, Data: map[string][]byte{secrets.TrustFile(w.format): store, secrets.Password: []byte(maxPassword)}}).CheckSize()
+}
+
+// maxPassword stands for any password: none may be longer.
+var maxPassword = strings.Repeat("x", 128)
 
 // truststore plans it; nil if a fault was found.
 func (p *planner) truststore(w trustWant) *Version {

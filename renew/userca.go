@@ -1,8 +1,10 @@
 package renew
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +28,12 @@ func (p *planner) userAuthority() {
 		return
 	}
 	v := &Version{Target: a.target, Role: secrets.RoleRoot, Secret: secret, Values: map[string]string{}}
-	path, hint, err := p.userChain(v)
+	id, hint, err := p.userIdentity(v)
+	if err != nil {
+		p.fault(a.target, err, hint)
+		return
+	}
+	path, hint, err := p.userChain(id)
 	if err != nil {
 		p.fault(a.target, fmt.Errorf("%s: %w", ref, err), hint)
 		return
@@ -47,12 +54,8 @@ func (p *planner) userAuthority() {
 	}
 }
 
-// userChain reads the CA and returns its path: the CA first, its root last.
-func (p *planner) userChain(v *Version) (path []*x509.Certificate, hint string, err error) {
-	id, hint, err := p.userIdentity(v)
-	if err != nil {
-		return nil, hint, err
-	}
+// userChain checks the CA and returns its path: the CA first, its root last.
+func (p *planner) userChain(id secrets.Identity) (path []*x509.Certificate, hint string, err error) {
 	if hint, err = p.usableCA(id); err != nil {
 		return nil, hint, err
 	}
@@ -73,6 +76,9 @@ func (p *planner) userChain(v *Version) (path []*x509.Certificate, hint string, 
 				fmt.Errorf("the pathLen %d of %q is in the way: it may have no CA below it, and flowcert.yaml asks for an intermediate", c.MaxPathLen, c.Subject.CommonName)
 		case (c.MaxPathLen > 0 || c.MaxPathLenZero) && c.MaxPathLen < below:
 			return nil, "a CA above allows too few CAs below it; have it issued anew", fmt.Errorf("the pathLen %d of %q is in the way: %d of the CAs that lead to a certificate stand below it", c.MaxPathLen, c.Subject.CommonName, below)
+		}
+		if hint, err := p.understood(c); err != nil {
+			return nil, hint, err
 		}
 		for _, namespace := range p.namespaces() {
 			if err := permits(c, p.allNames(namespace)); err != nil {
@@ -100,6 +106,9 @@ func (p *planner) userIdentity(v *Version) (secrets.Identity, string, error) {
 		v.Values[passphraseValue] = string(value)
 	}
 	id, err := v.Secret.EncryptedIdentity(secrets.DefaultKeys(), passphrase)
+	if errors.Is(err, pki.ErrWrongPassphrase) && bytes.HasSuffix(passphrase, []byte("\n")) {
+		return id, "the passphrase in its Secret ends in a line break, which counts: make that Secret without, with printf in place of echo", err
+	}
 	return id, "the Secret needs ca.crt, tls.crt and tls.key in PEM; an encrypted key needs authority.secret.passphrase", err
 }
 
@@ -123,6 +132,38 @@ func (p *planner) usableCA(id secrets.Identity) (hint string, err error) {
 		return "set the clock right, or bring a CA that is valid", fmt.Errorf("%q is not valid before %s", name, ca.NotBefore.UTC().Format(time.RFC3339))
 	}
 	return "", nil
+}
+
+// understood refuses a CA in the path for what would make a client refuse every leaf
+// under it.
+func (p *planner) understood(ca *x509.Certificate) (hint string, err error) {
+	if err := pki.CheckNamed(ca); err != nil {
+		return "have it issued with a subject", fmt.Errorf("certificate %s…: %w", pki.Fingerprint(ca)[:16], err)
+	}
+	if unknown := ca.UnhandledCriticalExtensions; len(unknown) > 0 {
+		return "have it issued without that extension, or not critical", fmt.Errorf("%q has the critical extension %s, which clients refuse unless they know it", ca.Subject.CommonName, unknown[0])
+	}
+	for _, usage := range p.leafUsages() {
+		if err := pki.CheckUsage(ca, usage); err != nil {
+			return "have it issued without an extended key usage, or with server and client authentication", err
+		}
+	}
+	return "", nil
+}
+
+// leafUsages are those that some leaf is configured to have.
+func (p *planner) leafUsages() []x509.ExtKeyUsage {
+	var out []x509.ExtKeyUsage
+	if len(p.cfg.EventProcessing)+len(p.cfg.FlinkDeployments) > 0 {
+		out = append(out, x509.ExtKeyUsageServerAuth)
+	}
+	if len(p.cfg.FlinkDeployments) > 0 || p.cfg.FlinkOperator != nil {
+		out = append(out, x509.ExtKeyUsageClientAuth)
+	}
+	for _, c := range p.cfg.Certificates {
+		out = append(out, usages(c)...)
+	}
+	return out
 }
 
 // pathToRoot goes up from a CA to a self-signed root through the certificates

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
@@ -169,7 +170,12 @@ func TestUserCAEncryptedKey(t *testing.T) {
 	if plan := s.plan(testNow); len(plan.Faults) == 0 || strings.Contains(fmt.Sprint(plan.Faults), "wrong\"") {
 		t.Errorf("with a wrong passphrase: %v", plan.Faults)
 	}
-	s.edit("opener.yaml", "word: wrong", "word: open sesame")
+	s.edit("opener.yaml", "word: wrong", `word: "open sesame\n"`)
+	s.reload()
+	if plan := s.plan(testNow); len(plan.Faults) == 0 || !strings.Contains(hintOf(plan.Faults[0].Err), "ends in a line break") {
+		t.Errorf("with a line break after the passphrase: %v", plan.Faults)
+	}
+	s.edit("opener.yaml", `word: "open sesame\n"`, "word: open sesame")
 	s.apply(testNow)
 }
 
@@ -187,6 +193,14 @@ func TestUserCARefusals(t *testing.T) {
 	early.NotBefore, early.NotAfter = testNow.AddDate(0, 0, 1), testNow.AddDate(3, 0, 0)
 	narrow := caTemplate("Narrow CA")
 	narrow.PermittedDNSDomains, narrow.PermittedDNSDomainsCritical = []string{"example.org"}, true
+	odd := caTemplate("Odd CA")
+	odd.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3, 4, 5}, Critical: true, Value: []byte{5, 0}}}
+	mail := caTemplate("Mail CA")
+	mail.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}
+	servers := caTemplate("Servers' CA")
+	servers.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	nameless := caTemplate("")
+	nameless.Subject = pkix.Name{}
 	short := caTemplate("Root for leaves only")
 	short.MaxPathLenZero = true
 	shortRoot := makeCA(t, short, generate(t), nil)
@@ -207,6 +221,11 @@ func TestUserCARefusals(t *testing.T) {
 		"pathLen of a root":    {subOf(t, shortRoot), "the pathLen 0 of \"Root for leaves only\" is in the way: 1 of"},
 		"pathLen":              {subOfSub(t, shortRoot), "the pathLen 0 of \"Root for leaves only\" is in the way"},
 		"Ed25519":              {of(edCA), "is an Ed25519 CA"},
+		"critical extension":   {of(makeCA(t, odd, generate(t), nil)), `"Odd CA" has the critical extension 1.2.3.4.5`},
+		"usage":                {of(makeCA(t, mail, generate(t), nil)), `"Mail CA" is not for server authentication (extended key usage)`},
+		"usage of a client":    {of(makeCA(t, servers, generate(t), nil)), `"Servers' CA" is not for client authentication (extended key usage)`},
+		"usage above":          {subOf(t, makeCA(t, mail, generate(t), nil)), `"Mail CA" is not for server authentication`},
+		"no name":              {of(makeCA(t, nameless, generate(t), nil)), "its issuer has no name, and Java reads no store that holds it"},
 		"no key":               {"apiVersion: v1\nkind: Secret\nmetadata: {name: corporate-ca}\nstringData: {ca.crt: x}\n", "corporate-ca"},
 		"garbage certificate":  {caManifest([]byte("garbage"), []byte("x"), pki.EncodeCertificates(root.cert)), "tls.crt"},
 		"key where a CA is":    {caManifest(encodeKey(t), encodeKey(t), pki.EncodeCertificates(root.cert)), "private key"},

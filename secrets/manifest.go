@@ -12,6 +12,9 @@ import (
 
 // encode writes the Secret as a manifest, as kubectl applies it.
 func encode(s *Secret) ([]byte, error) {
+	if err := s.CheckSize(); err != nil {
+		return nil, err
+	}
 	out, err := yamledit.Encode(s.Object())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Ref, err)

@@ -89,6 +89,10 @@ func (d *Dir) contents(f found) contents {
 		c.err = err
 		return c
 	}
+	if bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF}) {
+		c.err = errors.New("is UTF-16 text; save it as UTF-8") // as PowerShell writes what > takes
+		return c
+	}
 	for i, doc := range documents(data) {
 		if interesting.Match(doc.Bytes) {
 			c.objects = append(c.objects, d.object(f.path, i, doc))

@@ -159,6 +159,22 @@ func versionPrefix(prefix string) string {
 // PendingName is how a plan shows a version that is still to be made.
 func PendingName(prefix string) string { return versionPrefix(prefix) + "-(new)" }
 
+// MaxData is how many bytes the values of a Secret may have together (Kubernetes'
+// MaxSecretSize): the API server takes no larger one.
+const MaxData = 1 << 20
+
+// CheckSize refuses a Secret that no API server would take.
+func (s *Secret) CheckSize() error {
+	size := 0
+	for _, v := range s.Data {
+		size += len(v)
+	}
+	if size > MaxData {
+		return fmt.Errorf("%s would hold %d bytes, and a Secret holds at most %d", s.Ref, size, MaxData)
+	}
+	return nil
+}
+
 // Keys lists the Secret's data keys, sorted.
 func (s *Secret) Keys() []string {
 	out := make([]string, 0, len(s.Data))

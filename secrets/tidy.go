@@ -8,6 +8,18 @@ import (
 	"strings"
 )
 
+// Sweep removes the temporary files of a flowcert that was killed, which may hold keys,
+// wherever it was: of a resource that is as it was nothing else tells any more. Call it
+// under Lock.
+func (d *Dir) Sweep() {
+	_ = filepath.WalkDir(d.path+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			removeLeftovers(path)
+		}
+		return nil
+	})
+}
+
 // Tidy removes what flowcert made around its Secrets, once there is none left: its
 // two folders, and the .gitignore that covers them if nobody else wrote in it. Call
 // it under Lock.

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxSize    = 1 << 20 // bytes of a document
+	maxSize    = 8 << 20 // bytes of a document: Secrets have 1.5 MB at most, and a List holds many
 	maxDepth   = 200     // of nesting; Kubernetes' own objects stay below 60
 	maxAliased = 100_000 // nodes reached through aliases
 )

@@ -96,7 +96,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"control characters", "a: \x01\n", "yaml: control characters are not allowed"},
 		{"depth", "a: " + strings.Repeat("[", 201) + strings.Repeat("]", 201), "nested deeper than 200"},
 		{"too deep for the parser", "a: " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000), "exceeded max depth"},
-		{"size", "a: " + strings.Repeat("x", 1<<20), "more than 1048576 bytes"},
+		{"size", "a: " + strings.Repeat("x", maxSize), "more than 8388608 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,6 +33,9 @@ what), 1 error; after an error found beforehand nothing has been written.`,
 			if err := a.meant(simulate); err != nil {
 				return err
 			}
+			if timeout <= 0 {
+				return usage(cmd, fmt.Errorf("--timeout %s leaves no time", timeout))
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			if a.dir == "" {

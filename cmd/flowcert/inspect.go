@@ -61,6 +61,9 @@ func readPassword(path string) (string, error) {
 }
 
 func (a *app) inspect(path, password string) error {
+	if err := checkDigests(); err != nil {
+		return err
+	}
 	data, err := readFile(path, maxInspect)
 	if err != nil {
 		return err

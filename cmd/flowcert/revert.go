@@ -108,6 +108,9 @@ func (a *app) revertOnce(ctx context.Context, s *site, deleteSecrets bool, out *
 		}
 		out.Removed = append(out.Removed, secret.Ref.String())
 	}
+	if s.files != nil {
+		s.files.Sweep()
+	}
 	if deleteSecrets && s.files != nil {
 		if err := s.files.Tidy(); err != nil {
 			return err

@@ -105,7 +105,7 @@ It works on the cluster of the kubeconfig, or on a directory of manifests (--dir
 		if a.output != "text" && a.output != "json" {
 			return hinted(fmt.Errorf("-o %s is not an output", a.output), "use -o text or -o json")
 		}
-		return nil
+		return notEmpty(cmd)
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	root.SetHelpCommand(helpCommand())
@@ -117,6 +117,17 @@ It works on the cluster of the kubeconfig, or on a directory of manifests (--dir
 // usage is an error of the command line.
 func usage(cmd *cobra.Command, err error) error {
 	return hinted(err, "run "+cmd.CommandPath()+" --help")
+}
+
+// notEmpty refuses flags that are given and say nothing, as --dir "$DIR" does where
+// DIR is not set: without --dir the command would work on a cluster.
+func notEmpty(cmd *cobra.Command) error {
+	for _, name := range []string{"config", "context", "dir", "kubeconfig", "namespace"} {
+		if f := cmd.Flag(name); f.Changed && f.Value.String() == "" {
+			return usage(cmd, fmt.Errorf("--%s is empty", name))
+		}
+	}
+	return nil
 }
 
 // noArguments refuses words that a command does not take.

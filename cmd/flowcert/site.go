@@ -82,9 +82,12 @@ func (a *app) openLocked(ctx context.Context) (_ context.Context, s *site, unloc
 	return ctx, s, unlock, nil
 }
 
-// checkFlags refuses flags that contradict each other, and a directory that is
-// none.
+// checkFlags refuses flags that contradict each other, a directory that is none, and
+// a Go that does not open Java's stores.
 func (a *app) checkFlags() error {
+	if err := checkDigests(); err != nil {
+		return err
+	}
 	switch {
 	case a.dir == "" && !a.now.IsZero():
 		return hinted(errors.New("--now is for a directory: a cluster has a clock of its own"), "add --dir DIR, or leave --now out")
