@@ -123,19 +123,26 @@ func (p *planner) trustSources(w trustWant) []truststore.Source {
 func (p *planner) roots(client slot, namespace, alias string, faces []facing) []*x509.Certificate {
 	want := appendNew(p.wanted(), p.kept(client, namespace, alias))
 	for _, f := range faces {
-		leaves := map[string][][]*x509.Certificate{f.edge.Server: f.leaves}
-		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {
+		if f.leaves = p.failing(f, want); len(f.leaves) == 0 {
 			continue
 		}
 		// A client that had no truststore of its own takes what its server's peers had.
 		for _, t := range append(p.trustInUse(client, namespace), p.adoptedTrust(slot{f.edge.Server, secrets.RoleFlinkTLS}, "")...) {
 			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.foreignTo(f)))
 		}
-		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) > 0 {
+		if f.leaves = p.failing(f, want); len(f.leaves) > 0 {
 			want = appendNew(want, slices.DeleteFunc(p.rootsBeside(f.edge.Server), p.foreignTo(f)))
 		}
 	}
 	return want
+}
+
+// failing are the leaves in use at the server that the anchors do not verify. What
+// they verify needs no other root, be it one that vouches for theirs.
+func (p *planner) failing(f facing, anchors []*x509.Certificate) [][]*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(f.leaves), func(chain []*x509.Certificate) bool {
+		return len(MayTrust([]Edge{f.edge}, anchors, map[string][][]*x509.Certificate{f.edge.Server: {chain}}, p.state.Now)) == 0
+	})
 }
 
 // rootsBeside are those that lie beside the leaves of a server: a client that is new,

@@ -1,0 +1,109 @@
+package renew
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/truststore"
+)
+
+// These are walks through changes in a fixed order. After each the walker looks at
+// everything, see changewalk_test.go.
+
+// does is a change that always finds something to do.
+func does(what string, do func(*walker)) change {
+	return change{what, func(w *walker) string { do(w); return "done" }}
+}
+
+func walkThrough(t *testing.T, changes ...change) *walker {
+	t.Helper()
+	w := newWalk(t, 1, func(w *walker) {
+		w.steady = true
+		w.conf.Certificates = []walkCert{{Namespace: "databases", SecretName: "reader", Usages: []string{"client"}, Naming: "fixed"}}
+	})
+	for _, c := range changes {
+		w.change(c)
+		if !strings.Contains(w.log[len(w.log)-1], "refused") && !t.Failed() {
+			continue
+		}
+		t.Fatalf("%s: not done", c.name)
+	}
+	return w
+}
+
+// later lets everything be rolled out, and the soak time pass.
+func (w *walker) later() {
+	w.rollOut()
+	w.now = w.now.Add(25 * time.Hour)
+}
+
+func (w *walker) renewal(target string) {
+	marked, err := Wish(w.plan(w.now), w.observe(w.now), target)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, s := range marked {
+		if err := w.store.UpdateSecret(context.Background(), s); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// handMade takes a FlinkDeployment over, an EventProcessing that calls it where ep is
+// not empty, and a truststore where store is not.
+func handMade(ep, flink, store string) change {
+	return does("adopt "+flink+" "+ep, func(w *walker) {
+		s := w.byHand("ea")
+		if store != "" {
+			store = s.truststore(truststore.JKS, store)
+		}
+		s.addFlink(flink, store, truststore.JKS, truststore.JKS)
+		if ep != "" {
+			s.addEP(ep, flink, store, truststore.JKS)
+		}
+		w.taking = s
+	})
+}
+
+func withFlink(name string) change {
+	return does("add "+name, func(w *walker) {
+		w.conf.FlinkDeployments = append(w.conf.FlinkDeployments, walkFlink{name, "ea", walkTLS{true, true, "JKS"}})
+		w.put("FlinkDeployment", "ea", name, walkingFlink)
+	})
+}
+
+func withEP(name string) change {
+	return does("add "+name, func(w *walker) {
+		w.conf.EventProcessing = append(w.conf.EventProcessing, walkEP{Name: name, Namespace: "ea"})
+		w.put("EventProcessing", "ea", name, walkingEP)
+	})
+}
+
+func withTruststore(naming string, sources ...walkSource) change {
+	return does("a truststore", func(w *walker) {
+		w.conf.Truststores = []walkTrust{{Name: "ssl-truststore", Namespace: "ea", Format: "JKS", Naming: naming, PublicCAs: false, Sources: sources}}
+	})
+}
+
+// TestRootThatNothingNeedsStaysAway: a truststore that lost an older root in one pass
+// does not get it back in the next, because the older root verifies the new leaf, too:
+// that would be two restarts.
+func TestRootThatNothingNeedsStaysAway(t *testing.T) {
+	walkThrough(t, handMade("ep-two", "fa", ""),
+		does("another root", func(w *walker) { w.wishAnother(false) }),
+		does("Flink's certificate follows, and Event Processing restarts", func(w *walker) {
+			w.later()
+			w.renewal(deploy.Target(deploy.EventProcessingKind, "ea", "ep-two"))
+		}))
+}
+
+// TestBundleThatNothingNeedsStaysAway is the same of the API server.
+func TestBundleThatNothingNeedsStaysAway(t *testing.T) {
+	walkThrough(t, does("a webhook", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", true} }), withFlink("fa"),
+		does("the root is compromised", func(w *walker) { w.wishAnother(true) }),
+		does("another root", func(w *walker) { w.wishAnother(false) }),
+		does("the webhook's certificate follows", (*walker).later))
+}
