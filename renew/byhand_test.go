@@ -107,3 +107,10 @@ func TestBundleThatNothingNeedsStaysAway(t *testing.T) {
 		does("another root", func(w *walker) { w.wishAnother(false) }),
 		does("the webhook's certificate follows", (*walker).later))
 }
+
+// TestOperatorOfAnAdoptedFlink: the Flink operator has its truststore of flowcert's
+// when a FlinkDeployment under another CA is taken over. It gets that CA, because
+// Flink goes on serving what it has until all of its clients know the new root.
+func TestOperatorOfAnAdoptedFlink(t *testing.T) {
+	walkThrough(t, does("an operator", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", false} }), withFlink("fa"), handMade("", "fb", ""))
+}
