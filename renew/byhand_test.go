@@ -114,3 +114,15 @@ func TestBundleThatNothingNeedsStaysAway(t *testing.T) {
 func TestOperatorOfAnAdoptedFlink(t *testing.T) {
 	walkThrough(t, does("an operator", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", false} }), withFlink("fa"), handMade("", "fb", ""))
 }
+
+// TestAdoptedServerOfATruststore: a database is taken over. Whoever trusts the
+// authority for it gets the CA under which it still serves in the same pass, and not
+// by another restart.
+func TestAdoptedServerOfATruststore(t *testing.T) {
+	walkThrough(t, withFlink("fa"), withEP("my-ep"), withTruststore("versioned", walkSource{Name: "own", Authority: true}),
+		does("adopt a certificate", func(w *walker) {
+			if w.adoptThe(walkCert{Namespace: "eb", SecretName: "orders-db", DNSNames: []string{"orders-db"}, Naming: "fixed"}) == "" {
+				w.t.Fatal("nothing to adopt")
+			}
+		}))
+}
