@@ -126,3 +126,22 @@ func TestAdoptedServerOfATruststore(t *testing.T) {
 			}
 		}))
 }
+
+// TestRenamedTruststoreKeepsWhatWasAdopted: another name in flowcert.yaml takes
+// nothing away, nor do later versions.
+func TestRenamedTruststoreKeepsWhatWasAdopted(t *testing.T) {
+	for _, naming := range []string{"versioned", "fixed"} {
+		t.Run(naming, func(t *testing.T) {
+			w := walkThrough(t, withTruststore(naming, walkSource{Name: "db", File: "db.pem"}), handMade("ep-two", "fa", "their-trust"),
+				does("rename", func(w *walker) { w.conf.Truststores[0].Name = "trust-two" }),
+				does("time", (*walker).later),
+				does("another source", func(w *walker) {
+					w.later()
+					w.conf.Truststores[0].Sources = append(w.conf.Truststores[0].Sources, walkSource{Name: "other", File: "other.pem"})
+				}))
+			if len(w.keeps["eventProcessing/ea/ep-two truststore"]) == 0 {
+				t.Error("nothing was taken over")
+			}
+		})
+	}
+}

@@ -108,13 +108,14 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 			w.authority = source.Name
 		}
 	}
-	w.sources = p.withoutLost(w)
 	mounts := p.mountsIn(namespace, t)
 	for _, m := range mounts {
 		w.referenced = append(w.referenced, m.referenced)
 		w.holders = append(w.holders, m.target)
 	}
 	w.mounts, w.fixed = mounts, t.Naming == config.Fixed
+	w.adopted = append(w.adopted, p.adoptedBefore(w, distrusted(t))...)
+	w.sources = p.withoutLost(w)
 	v := p.truststore(w)
 	if v == nil {
 		// A restart would load what nobody knows.
