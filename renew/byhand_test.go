@@ -145,3 +145,12 @@ func TestRenamedTruststoreKeepsWhatWasAdopted(t *testing.T) {
 		})
 	}
 }
+
+// TestFlinkThatComesToATruststore: who begins to mount a truststore of a fixed name
+// starts with what it holds now, and does not restart for what it held before.
+func TestFlinkThatComesToATruststore(t *testing.T) {
+	w := walkThrough(t, withTruststore("fixed", walkSource{Name: "db", File: "db.pem"}), withFlink("fa"), handMade("", "fb", "their-trust"))
+	if text := w.files()[w.file("FlinkDeployment", "ea", "fb")]; strings.Contains(text, "restartNonce") {
+		t.Errorf("it restarts once more:\n%s", text)
+	}
+}
