@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
 
@@ -152,5 +153,23 @@ func TestFlinkThatComesToATruststore(t *testing.T) {
 	w := walkThrough(t, withTruststore("fixed", walkSource{Name: "db", File: "db.pem"}), withFlink("fa"), handMade("", "fb", "their-trust"))
 	if text := w.files()[w.file("FlinkDeployment", "ea", "fb")]; strings.Contains(text, "restartNonce") {
 		t.Errorf("it restarts once more:\n%s", text)
+	}
+}
+
+// TestCompromiseIsOver: what nothing used during a compromise is not in use again when
+// that is over, because the soak time counts again.
+func TestCompromiseIsOver(t *testing.T) {
+	w := walkThrough(t, handMade("ep-two", "fa", ""), does("the root is compromised", func(w *walker) { w.wishAnother(true) }))
+	for range 4 {
+		w.rollOut()
+		w.pass()
+	}
+	p := newPlanner(w.cfg, w.observe(w.now))
+	if p.state.compromise() {
+		t.Fatalf("it never ends: %v", w.plan(w.now).Waits)
+	}
+	records := p.state.versions[slot{deploy.Target(deploy.FlinkDeploymentKind, "ea", "fa"), secrets.RoleAdopted}]
+	if len(records) != 1 || !p.retired(records[0]) {
+		t.Errorf("what was taken over is in use again: %v", records)
 	}
 }

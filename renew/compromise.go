@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -96,6 +97,21 @@ func (s *State) anyCompromised() bool {
 		}
 	}
 	return false
+}
+
+// compromiseEnded is when the last compromised root went; zero: none ever did.
+func (s *State) compromiseEnded() (at time.Time) {
+	for k, versions := range s.versions {
+		if k.role != secrets.RoleDistrusted {
+			continue
+		}
+		for _, v := range versions {
+			if ended := v.Created(); ended.After(at) {
+				at = ended
+			}
+		}
+	}
+	return at
 }
 
 // planForgetLost removes everything of a compromised root, its key included,
