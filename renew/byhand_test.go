@@ -2,6 +2,8 @@ package renew
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,5 +173,30 @@ func TestCompromiseIsOver(t *testing.T) {
 	records := p.state.versions[slot{deploy.Target(deploy.FlinkDeploymentKind, "ea", "fa"), secrets.RoleAdopted}]
 	if len(records) != 1 || !p.retired(records[0]) {
 		t.Errorf("what was taken over is in use again: %v", records)
+	}
+}
+
+// TestCompromisedAndGivenUp: what flowcert.yaml gave up and still uses a compromised
+// root keeps it, and the wait says what to do, for no rollout helps.
+func TestCompromisedAndGivenUp(t *testing.T) {
+	for name, giveUp := range map[string]struct {
+		do   func(*walker)
+		want string
+	}{
+		"a resource":    {func(w *walker) { w.conf.FlinkDeployments = nil }, "flinkDeployment/ea/fa uses it, and flowcert.yaml does not ask for it any more: put back"},
+		"TLS":           {func(w *walker) { w.conf.FlinkDeployments[0].TLS = walkTLS{Format: "JKS"} }, "flinkDeployment/ea/fa uses it, and flowcert.yaml does not ask"},
+		"a certificate": {func(w *walker) { w.conf.Certificates = w.conf.Certificates[:1] }, "flowcert.yaml does not ask for it any more: put back certificate/ea/orders-db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := walkThrough(t, withFlink("fa"), withEP("my-ep"),
+				does("a certificate", func(w *walker) {
+					w.conf.Certificates = append(w.conf.Certificates, walkCert{Namespace: "ea", SecretName: "orders-db", DNSNames: []string{"orders-db"}, Naming: "fixed"})
+				}),
+				does("give up", giveUp.do), does("the root is compromised", func(w *walker) { w.wishAnother(true) }))
+			w.settle()
+			if waits := w.plan(w.now).Waits; !slices.ContainsFunc(waits, func(wait Wait) bool { return strings.Contains(wait.For, giveUp.want) }) {
+				t.Errorf("nobody is told: %s", fmt.Sprint(waits))
+			}
+		})
 	}
 }
