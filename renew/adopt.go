@@ -272,6 +272,32 @@ func (p *planner) adoptedEntries(k slot, namespace string, distrust []string) []
 	return out
 }
 
+// adoptedBefore are those that the workloads' truststore was made with before it got
+// another name in flowcert.yaml: what they mount holds them, or what took its place.
+func (p *planner) adoptedBefore(w trustWant, distrust []string) []truststore.Entry {
+	held := slices.Clone(p.state.versions[w.slot])
+	for _, m := range w.mounts {
+		if s := p.state.Secrets[secrets.Ref{Namespace: w.namespace, Name: m.referenced}]; s != nil && s.Role() == w.role {
+			held = append(held, s)
+		}
+	}
+	var have []*x509.Certificate
+	for _, s := range held {
+		if entries, err := p.trustOf(s); err == nil {
+			have = append(have, secrets.Certificates(entries)...)
+		}
+	}
+	var out []truststore.Entry
+	for _, target := range p.formerTruststores(w.namespace, secrets.RoleAdopted) {
+		for _, e := range p.adoptedEntries(slot{target, secrets.RoleTruststore}, w.namespace, distrust) {
+			if slices.ContainsFunc(have, e.Certificate.Equal) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
 // adoptedSources name entries that no source covers by their own aliases.
 func adoptedSources(entries []truststore.Entry, covered []*x509.Certificate) []truststore.Source {
 	var out []truststore.Source

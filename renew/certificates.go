@@ -6,6 +6,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
@@ -166,17 +167,8 @@ func (p *planner) truststoreEdge(t config.Truststore, client deploy.Resource, se
 // trustBefore is what a client may still use of truststores that flowcert.yaml does
 // not have in its namespace any more: another name takes nothing away from what runs.
 func (p *planner) trustBefore(client deploy.Resource) []Trust {
-	configured := map[string]bool{}
-	for _, t := range p.cfg.Truststores {
-		for _, namespace := range t.Namespaces() {
-			configured[truststoreTarget(namespace, t.Name)] = true
-		}
-	}
 	var out []Trust
-	for _, target := range p.targetsOf(secrets.RoleTruststore) {
-		if configured[target] || NamespaceOf(target) != client.Namespace {
-			continue
-		}
+	for _, target := range p.formerTruststores(client.Namespace, secrets.RoleTruststore) {
 		for _, t := range p.trustInUse(slot{target, secrets.RoleTruststore}, client.Namespace) {
 			if !p.referenced[t.Of.Ref] || t.Of.Name == deploy.References(client).TrustStore {
 				out = append(out, t)
@@ -184,6 +176,20 @@ func (p *planner) trustBefore(client deploy.Resource) []Trust {
 		}
 	}
 	return out
+}
+
+// formerTruststores are those of a namespace that flowcert.yaml does not have there any
+// more, by target, as far as Secrets of the role tell.
+func (p *planner) formerTruststores(namespace string, role secrets.Role) []string {
+	configured := map[string]bool{}
+	for _, t := range p.cfg.Truststores {
+		for _, namespace := range t.Namespaces() {
+			configured[truststoreTarget(namespace, t.Name)] = true
+		}
+	}
+	return slices.DeleteFunc(p.targetsOf(role), func(target string) bool {
+		return !strings.HasPrefix(target, truststoreTarget(namespace, "")) || configured[target]
+	})
 }
 
 // servesAny reports whether a source of the truststore names a server at one of

@@ -28,6 +28,11 @@ type walkConf struct {
 	FlinkOperator    *walkOperator  `json:"flinkOperator,omitempty"`
 	Truststores      []walkTrust    `json:"truststores"`
 	Certificates     []walkCert     `json:"certificates"`
+	Rotation         *walkRotation  `json:"rotation,omitempty"`
+}
+
+type walkRotation struct {
+	Soak string `json:"soak"`
 }
 
 type walkKey struct {
@@ -78,6 +83,7 @@ type walkSource struct {
 	Name      string       `json:"name"`
 	File      string       `json:"file,omitempty"`
 	Authority bool         `json:"authority,omitempty"`
+	Distrust  []string     `json:"distrust,omitempty"`
 	Servers   []walkServer `json:"servers,omitempty"`
 }
 
@@ -438,8 +444,7 @@ func (w *walker) changeAuthority() string {
 	case 1:
 		w.conf.Authority = map[string]any{"secret": map[string]any{"name": "corporate-ca", "intermediate": map[string]any{"key": key, "nameConstraints": constraints}}}
 	case 2:
-		ca := makeCA(w.t, w.userTemplate(), generate(w.t), nil)
-		w.write("ca.yaml", ca.manifest(w.t, ca.key, ca.cert))
+		w.newUserCA()
 		return "another CA of the user's"
 	case 3:
 		w.conf.Authority = map[string]any{"selfSigned": map[string]any{"key": key, "intermediate": "none"}}

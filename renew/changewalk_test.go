@@ -31,6 +31,18 @@ type walker struct {
 	log  []string
 	ran  []running // what may still run: a walk's own idea of it
 	cas  int
+
+	steady  bool // it rolls out and stops only where that is said
+	userCA  *userCA
+	history map[string][][2]string // what a resource's author wrote, and its file, by name
+
+	adopt       bool    // the next pass is one with --adopt
+	taking      *theirs // what that takes over
+	manual      *userCA
+	keeps       map[string][]*x509.Certificate // what was taken over, by who trusts it
+	compromised []*x509.Certificate
+	userLost    []*x509.Certificate
+	backups     [][]*secrets.Secret
 }
 
 // TestWalksOfChanges changes one thing after another, at random from fixed seeds:
@@ -47,32 +59,17 @@ func TestWalksOfChanges(t *testing.T) {
 		}
 	}
 	for seed := from; seed <= to; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { walkAtRandom(t, seed, steps) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { walkAtRandom(t, seed, steps, walkChanges) })
 	}
 }
 
-func walkAtRandom(t *testing.T, seed uint64, steps int) {
-	w := &walker{rng: rand.New(rand.NewPCG(seed, 1)), now: testNow, conf: newWalkConf(), user: map[string]string{}}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the walk of seed %d:\n%s", seed, strings.Join(w.log, "\n"))
-		}
+func walkAtRandom(t *testing.T, seed uint64, steps int, changes []change) {
+	w := newWalk(t, seed, func(w *walker) {
+		w.addEP()
+		w.addFlink()
 	})
-	ca := makeCA(t, w.userTemplate(), generate(t), nil)
-	w.testSite = &testSite{t: t, dir: t.TempDir()}
-	for name, text := range map[string]string{
-		"ca.yaml": ca.manifest(t, ca.key, ca.cert), "webhooks.yaml": testWebhooks,
-		"db.pem":    string(pki.EncodeCertificates(newCA(t, "database CA", testNow.AddDate(-1, 0, 0)).root)),
-		"other.pem": string(pki.EncodeCertificates(newCA(t, "another CA", testNow.AddDate(-1, 0, 0)).root)),
-	} {
-		w.write(name, text)
-	}
-	w.addEP()
-	w.addFlink()
-	w.write("flowcert.yaml", w.yaml())
-	w.reload()
 	for range steps {
-		w.step()
+		w.change(pick(w.rng, changes...))
 		if t.Failed() {
 			return
 		}
@@ -80,11 +77,42 @@ func walkAtRandom(t *testing.T, seed uint64, steps int) {
 	w.settle()
 }
 
+// newWalk is a walk that begins with what first configures.
+func newWalk(t *testing.T, seed uint64, first func(*walker)) *walker {
+	t.Helper()
+	w := &walker{rng: rand.New(rand.NewPCG(seed, 1)), now: testNow, conf: newWalkConf(), user: map[string]string{},
+		keeps: map[string][]*x509.Certificate{}, history: map[string][][2]string{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the walk of seed %d:\n%s", seed, strings.Join(w.log, "\n"))
+		}
+	})
+	w.testSite = &testSite{t: t, dir: t.TempDir()}
+	w.newUserCA()
+	for name, text := range map[string]string{
+		"webhooks.yaml": testWebhooks,
+		"db.pem":        string(pki.EncodeCertificates(newCA(t, "database CA", testNow.AddDate(-1, 0, 0)).root)),
+		"other.pem":     string(pki.EncodeCertificates(newCA(t, "another CA", testNow.AddDate(-1, 0, 0)).root)),
+	} {
+		w.write(name, text)
+	}
+	first(w)
+	w.write("flowcert.yaml", w.yaml())
+	w.reload()
+	return w
+}
+
 func (w *walker) userTemplate() x509.Certificate {
 	w.cas++
 	c := caTemplate(fmt.Sprintf("Corporate root %d", w.cas))
 	c.NotBefore, c.NotAfter = w.now.AddDate(-1, 0, 0), w.now.AddDate(9, 0, 0)
 	return c
+}
+
+// newUserCA puts another CA into the user's Secret.
+func (w *walker) newUserCA() {
+	w.userCA = makeCA(w.t, w.userTemplate(), generate(w.t), nil)
+	w.write("ca.yaml", w.userCA.manifest(w.t, w.userCA.key, w.userCA.cert))
 }
 
 func (w *walker) yaml() string {
@@ -99,18 +127,20 @@ func (w *walker) note(format string, args ...any) {
 	w.log = append(w.log, fmt.Sprintf(format, args...))
 }
 
-// step changes one thing, applies, and looks at everything.
-func (w *walker) step() {
-	files, conf, user, now := w.files(), w.yaml(), maps.Clone(w.user), w.now
+// change changes one thing, applies, and looks at everything.
+func (w *walker) change(c change) {
+	files, conf, was := w.files(), w.yaml(), *w
+	was.user, was.keeps = maps.Clone(w.user), maps.Clone(w.keeps)
 	back := func() {
 		w.restore(files)
-		w.conf, w.user, w.now = walkConf{}, user, now
+		was.log, was.cas = w.log, w.cas
+		*w = was
+		w.conf = walkConf{}
 		if err := json.Unmarshal([]byte(conf), &w.conf); err != nil {
 			w.t.Fatal(err)
 		}
 		w.reload()
 	}
-	c := pick(w.rng, walkChanges...)
 	what := c.do(w)
 	if what == "" {
 		back()
@@ -124,6 +154,7 @@ func (w *walker) step() {
 	}
 	w.reload()
 	w.note("%s %s: %s", w.now.Format(time.DateOnly), c.name, what)
+	w.adopt = w.adopt || w.taking != nil
 	plan := w.plan(w.now)
 	if len(plan.Faults) > 0 {
 		for _, f := range plan.Faults {
@@ -135,7 +166,11 @@ func (w *walker) step() {
 		back()
 		return
 	}
+	w.takeOver(plan)
 	w.pass()
+	if w.steady {
+		return
+	}
 	if w.rng.IntN(3) == 0 {
 		w.rollOut()
 	}
@@ -144,10 +179,27 @@ func (w *walker) step() {
 	}
 }
 
+// plan is one with --adopt where that was said.
+func (w *walker) plan(now time.Time) *Plan {
+	w.t.Helper()
+	if w.adopt {
+		return w.adopting(now)
+	}
+	return w.testSite.plan(now)
+}
+
+func (w *walker) stopAfter(n int) bool {
+	w.t.Helper()
+	if w.adopt {
+		return w.adoptUntil(n, w.now)
+	}
+	return w.testSite.stopAfter(n, w.now)
+}
+
 // pass applies, stopping once in between, and looks at everything.
 func (w *walker) pass() {
-	if w.rng.IntN(3) == 0 {
-		w.stopAfter(w.rng.IntN(4), w.now)
+	if !w.steady && w.rng.IntN(3) == 0 {
+		w.stopAfter(w.rng.IntN(4))
 		w.note("  stopped in between")
 		w.mixed(false)
 	}
@@ -169,11 +221,16 @@ func (w *walker) pass() {
 		if err := Apply(context.Background(), plan, w.store, w.now, func(Action) {}); err != nil {
 			w.t.Fatalf("apply: %v", err)
 		}
+		w.adopt = false
 	}
 	w.sound()
 	w.mixed(true)
 	w.ran = append(w.ran, w.runs())
 	w.keepsTheirs()
+	w.keepsTrust()
+	for file, text := range w.user {
+		w.history[file] = append(w.history[file], [2]string{text, w.files()[file]})
+	}
 }
 
 // sound wants nothing of verify but what a person has done.
@@ -205,15 +262,36 @@ func (w *walker) settle() {
 		w.rollOut()
 		w.now = w.now.Add(25 * time.Hour)
 		w.note("%s settling", w.now.Format(time.DateOnly))
+		w.heed()
 		w.pass()
 		if w.t.Failed() {
 			return
 		}
 	}
-	if waits := w.plan(w.now).Waits; len(waits) > 0 {
+	waits := w.plan(w.now).Waits
+	if slices.ContainsFunc(waits, func(wait Wait) bool {
+		return strings.Contains(wait.For, "flowcert.yaml does not ask for it any more")
+	}) {
+		w.note("  given up and in use: %v", waits)
+		return
+	}
+	w.gaveUp()
+	if len(waits) > 0 {
 		w.t.Errorf("it waits for ever: %v", waits)
 	}
 	w.tidy()
+}
+
+// heed does what a wait asks a person for: to put another root into a file.
+func (w *walker) heed() {
+	for _, wait := range w.plan(w.now).Waits {
+		for _, file := range []string{"db.pem", "other.pem"} {
+			if strings.Contains(wait.For, "put there what to trust in its place") && strings.Contains(wait.For, file) {
+				w.note("  heeded: %s", file)
+				w.write(file, string(pki.EncodeCertificates(newCA(w.t, "database CA", w.now.AddDate(-1, 0, 0)).root)))
+			}
+		}
+	}
 }
 
 // tidy wants no version that nothing uses, but the last three of everything.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/secrets"
@@ -98,6 +99,21 @@ func (s *State) anyCompromised() bool {
 	return false
 }
 
+// compromiseEnded is when the last compromised root went; zero: none ever did.
+func (s *State) compromiseEnded() (at time.Time) {
+	for k, versions := range s.versions {
+		if k.role != secrets.RoleDistrusted {
+			continue
+		}
+		for _, v := range versions {
+			if ended := v.Created(); ended.After(at) {
+				at = ended
+			}
+		}
+	}
+	return at
+}
+
 // planForgetLost removes everything of a compromised root, its key included,
 // once nothing in use trusts it or stands under it.
 func (p *planner) planForgetLost() {
@@ -160,13 +176,17 @@ func (p *planner) waitForHolders(holding []*secrets.Secret) {
 }
 
 // whatHolds says what a person has to change before a version can go that keeps a
-// compromised root: a resource is paused, or a truststore has nothing else in it.
-// Empty: it goes with the next rollout.
+// compromised root: a resource is paused, flowcert.yaml has given something up that
+// is still used, or a truststore has nothing else in it. Empty: it goes with the next
+// rollout.
 func (p *planner) whatHolds(s *secrets.Secret) string {
 	for _, r := range p.state.resources {
 		if r.Paused() && (&State{resources: []deploy.Resource{r}}).references()[s.Ref] {
 			return fmt.Sprintf("%s uses it and is paused: take its annotation %s away, then run flowcert apply", r, deploy.PauseAnnotation)
 		}
+	}
+	if !p.lists(s) {
+		return p.givenUpInUse(s)
 	}
 	entries, err := p.trustOf(s)
 	if s.Role() != secrets.RoleTruststore || err != nil || !p.referenced[s.Ref] {
@@ -182,6 +202,25 @@ func (p *planner) whatHolds(s *secrets.Secret) string {
 		return ""
 	}
 	return "nothing else is in it, and it comes from " + strings.Join(places, " and from ") + ": put there what to trust in its place (flowcert ca), then run flowcert apply"
+}
+
+// lists reports whether the plan says anything of what a Secret is for.
+func (p *planner) lists(s *secrets.Secret) bool {
+	return slices.ContainsFunc(p.plan.Items, func(i Item) bool { return i.Target == s.Target() && i.Role == s.Role() })
+}
+
+// givenUpInUse says how a Secret goes that flowcert.yaml gave up and that is used.
+func (p *planner) givenUpInUse(s *secrets.Secret) string {
+	const why = "flowcert.yaml does not ask for it any more: "
+	for _, r := range p.state.resources {
+		if (&State{resources: []deploy.Resource{r}}).references()[s.Ref] {
+			return fmt.Sprintf("%s uses it, and %sput back what it is for, or take flowcert's edits out (flowcert revert)", r, why)
+		}
+	}
+	if secrets.IsVersionName(s.Name) {
+		return "" // it goes with the next rollout, like others that were replaced
+	}
+	return why + "put back " + s.Target() + ", or remove the Secret when nothing reads it"
 }
 
 func (p *planner) lostItems(state string) {

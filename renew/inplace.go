@@ -125,8 +125,9 @@ type restart struct {
 // step is what this plan changes in the Secret; nil: nothing.
 func (p *planner) restartsFor(w trustWant, now *secrets.Secret, step *MakeTrust) {
 	for _, m := range w.mounts {
-		if m.referenced != w.prefix || m.resource.Paused() {
-			continue // its reference changes, which restarts it; or nothing is done to it
+		switched := m.referenced != w.prefix // its reference changes, which restarts it
+		if switched && (p.state.live() || m.resource.Kind != deploy.FlinkDeploymentKind) || m.resource.Paused() {
+			continue
 		}
 		why := p.unfitFor(w, m, now, step != nil)
 		if why == "" {

@@ -42,10 +42,11 @@ func (s *State) fresh(record *secrets.Secret) bool {
 }
 
 // soaksUntil is when a version that the user has called replaced stops counting
-// as in use: the soak time begins with that word.
+// as in use: the soak time begins with that word. What did not soak because of a
+// compromise does not begin to when that is over.
 func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	at, err := time.Parse(time.RFC3339, s.Annotations[deployedAnnotation])
-	if p.state.compromise() {
+	if p.state.compromise() || !at.After(p.state.compromiseEnded()) {
 		return at, err == nil
 	}
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil

@@ -139,6 +139,9 @@ func wrongRoots(p *planner, w leafWant, c candidate) verdict {
 	default:
 		return verdict{reason: "the authority's root is not beside it", keep: true}
 	}
+	if server := p.unverified(w, c.id.Roots); server != "" {
+		return verdict{reason: "the root of what " + server + " serves is not beside it", keep: true}
+	}
 	if len(appendNew(want, c.id.Roots)) == len(want) {
 		return verdict{}
 	}
@@ -153,4 +156,16 @@ func wrongRoots(p *planner, w leafWant, c candidate) verdict {
 		}
 	}
 	return verdict{}
+}
+
+// unverified names a server that the roots beside a leaf do not verify, while those
+// that should be there do: it came under management with a certificate of another CA,
+// or stands under an older root. Empty: there is none.
+func (p *planner) unverified(w leafWant, roots []*x509.Certificate) string {
+	for _, f := range w.faces {
+		if n := len(p.failing(f, roots)); n > 0 && len(p.failing(f, p.leafRoots(w))) < n {
+			return f.edge.Server
+		}
+	}
+	return ""
 }

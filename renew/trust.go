@@ -123,19 +123,35 @@ func (p *planner) trustSources(w trustWant) []truststore.Source {
 func (p *planner) roots(client slot, namespace, alias string, faces []facing) []*x509.Certificate {
 	want := appendNew(p.wanted(), p.kept(client, namespace, alias))
 	for _, f := range faces {
-		leaves := map[string][][]*x509.Certificate{f.edge.Server: f.leaves}
-		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) == 0 {
+		if f.leaves = p.failing(f, want); len(f.leaves) == 0 {
 			continue
 		}
 		// A client that had no truststore of its own takes what its server's peers had.
-		for _, t := range append(p.trustInUse(client, namespace), p.adoptedTrust(slot{f.edge.Server, secrets.RoleFlinkTLS}, "")...) {
+		for _, t := range append(p.trustInUse(client, namespace), p.adoptedBeside(f.edge.Server)...) {
 			want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), p.foreignTo(f)))
 		}
-		if len(MayTrust([]Edge{f.edge}, want, leaves, p.state.Now)) > 0 {
+		if f.leaves = p.failing(f, want); len(f.leaves) > 0 {
 			want = appendNew(want, slices.DeleteFunc(p.rootsBeside(f.edge.Server), p.foreignTo(f)))
 		}
 	}
 	return want
+}
+
+// failing are the leaves in use at the server that the anchors do not verify. What
+// they verify needs no other root, be it one that vouches for theirs.
+func (p *planner) failing(f facing, anchors []*x509.Certificate) [][]*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(f.leaves), func(chain []*x509.Certificate) bool {
+		return len(MayTrust([]Edge{f.edge}, anchors, map[string][][]*x509.Certificate{f.edge.Server: {chain}}, p.state.Now)) == 0
+	})
+}
+
+// adoptedBeside is what was trusted beside the leaf of a server that was taken over.
+func (p *planner) adoptedBeside(server string) []Trust {
+	var out []Trust
+	for _, role := range leafRoles {
+		out = append(out, p.adoptedTrust(slot{server, role}, "")...)
+	}
+	return out
 }
 
 // rootsBeside are those that lie beside the leaves of a server: a client that is new,

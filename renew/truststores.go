@@ -108,13 +108,14 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 			w.authority = source.Name
 		}
 	}
-	w.sources = p.withoutLost(w)
 	mounts := p.mountsIn(namespace, t)
 	for _, m := range mounts {
 		w.referenced = append(w.referenced, m.referenced)
 		w.holders = append(w.holders, m.target)
 	}
 	w.mounts, w.fixed = mounts, t.Naming == config.Fixed
+	w.adopted = append(w.adopted, p.adoptedBefore(w, distrusted(t))...)
+	w.sources = p.withoutLost(w)
 	var v *Version
 	if err := p.fits(w); err != nil {
 		p.fault(w.target, err, "leave out sources that nobody needs, or public CAs (publicCAs: false)")

@@ -289,12 +289,11 @@ func (p *planner) addFile(r deploy.Resource) {
 // which a chain verifies that may still be served, and that they do not verify.
 func (p *planner) bundleRoots(h *webhookJob, r deploy.Resource) []*x509.Certificate {
 	want := appendNew(p.wanted(), p.bundleKeeps(h, r))
-	edge := Edge{Client: "the API server", Server: h.target, Profile: pki.Go()}
-	leaves := map[string][][]*x509.Certificate{h.target: p.webhookLeaves(h)}
-	if len(MayTrust([]Edge{edge}, want, leaves, p.state.Now)) == 0 {
+	f := facing{Edge{Client: "the API server", Server: h.target, Profile: pki.Go()}, p.webhookLeaves(h)}
+	if f.leaves = p.failing(f, want); len(f.leaves) == 0 {
 		return want
 	}
-	foreign := p.foreignTo(facing{edge, leaves[h.target]})
+	foreign := p.foreignTo(f)
 	for _, t := range p.bundleTrust(r) {
 		want = appendNew(want, slices.DeleteFunc(slices.Clone(t.Anchors), foreign))
 	}
