@@ -84,6 +84,16 @@ func TestReadFinds(t *testing.T) {
 	}
 }
 
+// TestReadFindsEveryForm: a kind may be written in any way that YAML knows.
+func TestReadFindsEveryForm(t *testing.T) {
+	for _, kind := range []string{"Secret", `"Secret"`, "'Secret'", "|-\n  Secret", ">-\n  Secret", "!!str Secret", "&kind Secret", "&kind !!str\n  \"Secret\"", "\n  Secret"} {
+		d := put(t, map[string]string{"a.yaml": strings.Replace(secretYAML, "kind: Secret", "kind: "+kind, 1)})
+		if snap := read(t, d); snap.Secrets[Ref{"ns", "s"}] == nil || len(snap.Broken) > 0 {
+			t.Errorf("kind: %s: Secrets %v, broken %v", kind, snap.Secrets, snap.Broken)
+		}
+	}
+}
+
 func TestReadNamesWhatItCannotRead(t *testing.T) {
 	for _, tt := range []struct {
 		name, file, data, want string

@@ -46,9 +46,12 @@ func (d *Dir) topFolder(path string) string {
 	return first
 }
 
+// kindIs begins what finds a kind: a value may have an anchor or a tag, and be a block.
+const kindIs = `kind["']?\s*:\s*(?:[&!|>]\S*\s+)*["']?`
+
 // interesting finds documents that may hold an object of a kind that is looked
 // at: other ones may be as large and as odd as they like.
-var interesting = regexp.MustCompile(`kind["']?\s*:\s*["']?(Secret|ConfigMap|` +
+var interesting = regexp.MustCompile(kindIs + `(Secret|ConfigMap|` +
 	deploy.EventProcessingKind + `|` + deploy.FlinkDeploymentKind + `|` + deploy.ValidatingKind + `|` + deploy.MutatingKind + `|List)\b`)
 
 // mark begins flowcert's annotations: where it stands, flowcert has been.
@@ -102,7 +105,7 @@ func (d *Dir) contents(f found) contents {
 }
 
 // list finds documents that may be a List.
-var list = regexp.MustCompile(`kind["']?\s*:\s*["']?List\b`)
+var list = regexp.MustCompile(kindIs + `List\b`)
 
 // documents are the objects of a stream: its documents, and in place of a List, which is what kubectl get prints for
 // several objects, its items.

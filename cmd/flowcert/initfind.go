@@ -298,6 +298,8 @@ func whyNot(file secrets.CertificateFile, snap *secrets.Snapshot, now time.Time)
 			return "is the root that flowcert made"
 		case !c.IsCA && !(c.Version == 1 && pki.IsSelfSigned(c)):
 			return fmt.Sprintf("holds a certificate that is no CA's (%q); add the file by hand if servers are to be trusted by it", c.Subject.CommonName)
+		case pki.CheckNamed(c) != nil:
+			return fmt.Sprintf("a certificate in it cannot be used: %v", pki.CheckNamed(c))
 		case now.After(c.NotAfter):
 			ended++
 		}
