@@ -149,7 +149,7 @@ type theirs struct {
 func (w *walker) byHand(namespace string) *theirs {
 	return &theirs{
 		w: w, namespace: namespace, ca: w.manualCA(), trusts: map[string]map[string][]*x509.Certificate{},
-		running: running{trust: map[string][]*x509.Certificate{}, leaves: map[string][]*x509.Certificate{}},
+		running: nothingRuns(),
 	}
 }
 

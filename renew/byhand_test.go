@@ -91,6 +91,13 @@ func withTruststore(naming string, sources ...walkSource) change {
 	})
 }
 
+// TestOperatorOfAnAdoptedFlink: the Flink operator has its truststore of flowcert's
+// when a FlinkDeployment under another CA is taken over. It gets that CA, because
+// Flink goes on serving what it has until all of its clients know the new root.
+func TestOperatorOfAnAdoptedFlink(t *testing.T) {
+	walkThrough(t, does("an operator", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", false} }), withFlink("fa"), handMade("", "fb", ""))
+}
+
 // TestRootThatNothingNeedsStaysAway: a truststore that lost an older root in one pass
 // does not get it back in the next, because the older root verifies the new leaf, too:
 // that would be two restarts.
@@ -109,13 +116,6 @@ func TestBundleThatNothingNeedsStaysAway(t *testing.T) {
 		does("the root is compromised", func(w *walker) { w.wishAnother(true) }),
 		does("another root", func(w *walker) { w.wishAnother(false) }),
 		does("the webhook's certificate follows", (*walker).later))
-}
-
-// TestOperatorOfAnAdoptedFlink: the Flink operator has its truststore of flowcert's
-// when a FlinkDeployment under another CA is taken over. It gets that CA, because
-// Flink goes on serving what it has until all of its clients know the new root.
-func TestOperatorOfAnAdoptedFlink(t *testing.T) {
-	walkThrough(t, does("an operator", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", false} }), withFlink("fa"), handMade("", "fb", ""))
 }
 
 // TestAdoptedServerOfATruststore: a database is taken over. Whoever trusts the
