@@ -64,7 +64,7 @@ func (p *planner) whatNext(s *secrets.Secret) string {
 		}
 		return cmp.Or(p.state.inTheWay(s), "it goes when nothing uses it any more")
 	}
-	if until, said := p.soaksUntil(s); said {
+	if until, said := p.soaksUntil(s); said && !p.referenced[s.Ref] {
 		return countsUntil(until)
 	}
 	return p.rollOut()
