@@ -246,7 +246,7 @@ func (w *walker) sound() {
 
 // rollOut hands everything to the cluster and says so.
 func (w *walker) rollOut() {
-	w.ran, w.history = []running{w.rolledOut(w.now)}, map[string][][2]string{} // nobody goes back behind that word
+	w.ran = []running{w.rolledOut(w.now)}
 	w.sayDeployed(w.now)
 	for _, m := range DeployedBundles(w.observe(w.now)) {
 		if err := w.store.WriteResource(context.Background(), m.Resource, m.Source); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // TestGoneBackToAReplacedVersion: somebody brings back a manifest from before a change
 // of CA. What it refers to is in use again, whatever was said of it: no time ends that,
-// and the wait says what does.
+// the wait says what does, and it is in use until it has been said again.
 func TestGoneBackToAReplacedVersion(t *testing.T) {
 	first := makeCA(t, caTemplate("Corporate root"), generate(t), nil)
 	second := makeCA(t, caTemplate("Corporate root G2"), generate(t), nil)

@@ -52,6 +52,23 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
+// usedAgain are versions that a resource refers to although the user has said that they
+// were replaced: somebody brought an earlier manifest back. That word is of the life
+// before. It is taken back when the resource goes on to another version.
+func (p *planner) usedAgain(r deploy.Resource) []*secrets.Secret {
+	if p.state.live() {
+		return nil // what runs says what is in use
+	}
+	var out []*secrets.Secret
+	for _, name := range deploy.References(r).Secrets() {
+		s := p.state.Secrets[secrets.Ref{Namespace: r.Namespace, Name: name}]
+		if s != nil && s.Ours() && secrets.IsVersionName(name) && s.Annotations[deployedAnnotation] != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // whatNext says what a person can do about a version, or a record, that is still
 // in use. Nil stands for a caBundle, which is in no Secret.
 func (p *planner) whatNext(s *secrets.Secret) string {
