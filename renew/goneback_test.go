@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowcert/flowcert/secrets"
 )
 
 // TestGoneBackToAReplacedVersion: somebody brings back a manifest from before a change
@@ -37,5 +39,28 @@ func TestGoneBackToAReplacedVersion(t *testing.T) {
 	}
 	if got := waits(); len(got) > 0 {
 		t.Errorf("it waits for ever: %v", got)
+	}
+}
+
+// TestLeavingAFixedName: the user's word about what a Secret of a fixed name held before
+// is not one about the Secret, which is left for a version.
+func TestLeavingAFixedName(t *testing.T) {
+	w := walkThrough(t, withFlink("fa"), withTruststore("fixed", walkSource{Name: "db", File: "db.pem"}),
+		does("another source", func(w *walker) {
+			w.conf.Truststores[0].Sources = append(w.conf.Truststores[0].Sources, walkSource{Name: "other", File: "other.pem"})
+		}),
+		does("versions", func(w *walker) {
+			w.later()
+			w.conf.Truststores[0].Naming = "versioned"
+		}))
+	p := newPlanner(w.cfg, w.observe(w.now))
+	left := p.state.Secrets[secrets.Ref{Namespace: "ea", Name: "ssl-truststore"}]
+	if p.referenced[left.Ref] || p.retired(left) {
+		t.Errorf("referred to: %v; pods that run with it are forgotten: %v", p.referenced[left.Ref], p.retired(left))
+	}
+	w.rollOut()
+	w.now = w.now.Add(25 * time.Hour)
+	if p = newPlanner(w.cfg, w.observe(w.now)); !p.retired(p.state.Secrets[left.Ref]) {
+		t.Error("it is in use for ever")
 	}
 }

@@ -52,17 +52,21 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
-// usedAgain are versions that a resource refers to although the user has said that they
-// were replaced: somebody brought an earlier manifest back. That word is of the life
-// before. It is taken back when the resource goes on to another version.
-func (p *planner) usedAgain(r deploy.Resource) []*secrets.Secret {
+// usedAgain are Secrets that a resource leaves and of which the user has said before
+// that they were replaced: somebody had brought an earlier manifest back, or that word
+// was of what a Secret of a fixed name held before. It is taken back: until it is said
+// again, what the resource leaves is in use.
+func (p *planner) usedAgain(r deploy.Resource, w Wiring) []*secrets.Secret {
 	if p.state.live() {
 		return nil // what runs says what is in use
 	}
 	var out []*secrets.Secret
 	for _, name := range deploy.References(r).Secrets() {
 		s := p.state.Secrets[secrets.Ref{Namespace: r.Namespace, Name: name}]
-		if s != nil && s.Ours() && secrets.IsVersionName(name) && s.Annotations[deployedAnnotation] != "" {
+		if s == nil || !s.Ours() || s.Annotations[deployedAnnotation] == "" {
+			continue
+		}
+		if slices.ContainsFunc(w.versions(), func(v *Version) bool { return v != nil && v.Role == s.Role() && v.Name() != name }) {
 			out = append(out, s)
 		}
 	}
