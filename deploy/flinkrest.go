@@ -1,18 +1,8 @@
 package deploy
 
-// WroteREST reports whether flowcert turned TLS on at Flink's REST endpoint, and
-// nobody has turned it off since.
-func WroteREST(r Resource) bool {
-	const key = "security.ssl.rest.enabled"
-	c, err := readConf(r)
-	if err != nil || !c.isTrue(key) {
-		return false
-	}
-	at, err := c.where(key)
-	if err != nil {
-		return false
-	}
-	record, err := readLedger(r)
-	value, _ := c.get(key)
-	return err == nil && record.wrote(at, value)
+// ServesREST reports whether Flink's REST endpoint speaks TLS from a key store of
+// flowcert's, whoever turned TLS on.
+func ServesREST(r Resource) bool {
+	rest := FlinkStores(r).Rest
+	return rest.TLS && rest.KeyStore != nil && rest.KeyStore.Origin.Ours
 }

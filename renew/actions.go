@@ -118,6 +118,7 @@ type Rewire struct {
 	Claims   []deploy.Claim  // values of others' that are taken over
 	Because  string
 	Restarts string
+	Back     []*secrets.Secret // see planner.usedAgain
 }
 
 // Forget removes a version that nothing can use any more.

@@ -234,5 +234,10 @@ func (a *Rewire) run(ctx context.Context, r *runner) error {
 	if len(result.Edits)+len(result.Claims) == 0 {
 		return nil
 	}
+	for _, s := range a.Back {
+		if err := r.store.UpdateSecret(ctx, unmarking(s, deployedAnnotation)); err != nil {
+			return err
+		}
+	}
 	return r.store.WriteResource(ctx, a.Resource, result.Source)
 }

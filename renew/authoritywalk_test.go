@@ -106,7 +106,7 @@ func (w *walker) gaveUp() {
 			}
 		}
 	}
-	for key, chain := range w.runs().leaves {
+	for key, chain := range w.rolledOut(w.now).leaves {
 		for _, c := range w.compromised {
 			if pki.VerifyChain(pki.Go(), chain, []*x509.Certificate{c}, "", w.now) == nil {
 				w.t.Errorf("%s serves what %q vouches for, which is compromised", key, c.Subject.CommonName)
@@ -135,7 +135,7 @@ func (w *walker) takeOver(plan *Plan) {
 		return
 	}
 	if len(w.ran) == 0 {
-		w.ran = []running{{trust: map[string][]*x509.Certificate{}, leaves: map[string][]*x509.Certificate{}}}
+		w.ran = []running{nothingRuns()}
 	}
 	for _, before := range w.ran {
 		for k, v := range w.taking.running.trust {

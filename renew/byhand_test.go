@@ -91,6 +91,21 @@ func withTruststore(naming string, sources ...walkSource) change {
 	})
 }
 
+// TestOperatorOfAnAdoptedFlink: the Flink operator has its truststore of flowcert's
+// when a FlinkDeployment under another CA is taken over. It gets that CA, because
+// Flink goes on serving what it has until all of its clients know the new root.
+func TestOperatorOfAnAdoptedFlink(t *testing.T) {
+	walkThrough(t, does("an operator", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", false} }), withFlink("fa"), handMade("", "fb", ""))
+}
+
+// TestOperatorOfAnAdoptedFlinkThatIsGivenUp: its author had turned TLS on; flowcert.yaml
+// asks for it no more, and it serves what flowcert made all the same.
+func TestOperatorOfAnAdoptedFlinkThatIsGivenUp(t *testing.T) {
+	walkThrough(t, handMade("", "fa", ""),
+		does("TLS is not asked for", func(w *walker) { w.conf.FlinkDeployments[0].TLS = walkTLS{Format: "JKS"} }),
+		does("an operator", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", false} }))
+}
+
 // TestRootThatNothingNeedsStaysAway: a truststore that lost an older root in one pass
 // does not get it back in the next, because the older root verifies the new leaf, too:
 // that would be two restarts.
@@ -109,13 +124,6 @@ func TestBundleThatNothingNeedsStaysAway(t *testing.T) {
 		does("the root is compromised", func(w *walker) { w.wishAnother(true) }),
 		does("another root", func(w *walker) { w.wishAnother(false) }),
 		does("the webhook's certificate follows", (*walker).later))
-}
-
-// TestOperatorOfAnAdoptedFlink: the Flink operator has its truststore of flowcert's
-// when a FlinkDeployment under another CA is taken over. It gets that CA, because
-// Flink goes on serving what it has until all of its clients know the new root.
-func TestOperatorOfAnAdoptedFlink(t *testing.T) {
-	walkThrough(t, does("an operator", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", false} }), withFlink("fa"), handMade("", "fb", ""))
 }
 
 // TestAdoptedServerOfATruststore: a database is taken over. Whoever trusts the
@@ -193,7 +201,10 @@ func TestCompromisedAndGivenUp(t *testing.T) {
 					w.conf.Certificates = append(w.conf.Certificates, walkCert{Namespace: "ea", SecretName: "orders-db", DNSNames: []string{"orders-db"}, Naming: "fixed"})
 				}),
 				does("give up", giveUp.do), does("the root is compromised", func(w *walker) { w.wishAnother(true) }))
-			w.settle()
+			for range 4 {
+				w.rollOut()
+				w.pass()
+			}
 			if waits := w.plan(w.now).Waits; !slices.ContainsFunc(waits, func(wait Wait) bool { return strings.Contains(wait.For, giveUp.want) }) {
 				t.Errorf("nobody is told: %s", fmt.Sprint(waits))
 			}

@@ -225,7 +225,7 @@ func (w *walker) pass() {
 	}
 	w.sound()
 	w.mixed(true)
-	w.ran = append(w.ran, w.runs())
+	w.ran = append(w.ran, w.rolledOut(w.now))
 	w.keepsTheirs()
 	w.keepsTrust()
 	for file, text := range w.user {
@@ -246,7 +246,7 @@ func (w *walker) sound() {
 
 // rollOut hands everything to the cluster and says so.
 func (w *walker) rollOut() {
-	w.ran = []running{w.runs()}
+	w.ran = []running{w.rolledOut(w.now)}
 	w.sayDeployed(w.now)
 	for _, m := range DeployedBundles(w.observe(w.now)) {
 		if err := w.store.WriteResource(context.Background(), m.Resource, m.Source); err != nil {
@@ -309,89 +309,10 @@ func (w *walker) tidy() {
 	}
 }
 
-// runs reads what pods would load that start now, by every edge.
-func (w *walker) runs() running {
-	p := newPlanner(w.cfg, w.observe(w.now))
-	p.findResources()
-	out := running{trust: map[string][]*x509.Certificate{}, leaves: map[string][]*x509.Certificate{}}
-	secret := func(namespace, name string) *secrets.Secret {
-		return p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}]
-	}
-	anchors := func(s *secrets.Secret) []*x509.Certificate {
-		if s == nil {
-			return nil
-		}
-		entries, err := p.trustOf(s)
-		if err != nil {
-			return nil
-		}
-		return secrets.Certificates(entries)
-	}
-	var operated []string
-	for _, job := range p.sortedFlinks() {
-		for _, name := range deploy.References(job.resource).FlinkTLS {
-			s := secret(job.config.Namespace, name)
-			if s == nil {
-				continue
-			}
-			if id, err := p.storesOf(s); err == nil {
-				out.leaves[job.target] = id.Chain
-				if job.config.TLS.Internal {
-					out.trust[job.target+" → "+job.target] = id.Roots
-				}
-				if deploy.FlinkStores(job.resource).Rest.TLS {
-					operated = append(operated, job.target)
-				}
-			}
-		}
-	}
-	if ns, ok := p.operatorNamespace(); ok {
-		for _, target := range operated {
-			out.trust["operator → "+target] = anchors(secret(ns, config.OperatorCertSecret))
-		}
-	}
-	for _, job := range p.sortedEventProcessing() {
-		refs := deploy.References(job.resource)
-		if f := p.flinkOf(job); f != nil {
-			out.trust[job.target+" → "+f.target] = anchors(secret(job.config.Namespace, refs.FlinkTrust))
-		}
-		if ui := secret(job.config.Namespace, refs.UI); ui != nil {
-			if id, err := ui.Identity(secrets.DefaultKeys()); err == nil {
-				out.leaves[job.target+" ui"] = id.Chain
-				out.trust["ingress → "+job.target+" ui"] = id.Roots
-			}
-		}
-	}
-	for _, c := range w.cfg.Certificates {
-		var s *secrets.Secret
-		for _, v := range p.state.versions[slot{c.Target().String(), secrets.RoleCertificate}] {
-			if s == nil {
-				s = v
-			}
-		}
-		if s == nil || !c.HasUsage(config.UsageServer) {
-			continue
-		}
-		id, err := s.Identity(secrets.DefaultKeys())
-		if err != nil {
-			continue
-		}
-		out.leaves[c.Target().String()] = id.Chain
-		for _, e := range p.edgesToCertificate(c) {
-			for _, r := range p.state.resources {
-				if r.String() == e.Client {
-					out.trust[e.Client+" → "+c.Target().String()] = anchors(secret(r.Namespace, deploy.References(r).TrustStore))
-				}
-			}
-		}
-	}
-	return out
-}
-
 // mixed checks every edge between what may run and what starts now. One that did
 // not work before is no edge yet: it has to when everything is written.
 func (w *walker) mixed(written bool) {
-	now := w.runs()
+	now := w.rolledOut(w.now)
 	for i, before := range w.ran {
 		for key, anchors := range now.trust {
 			client, server, _ := strings.Cut(key, " → ")

@@ -185,7 +185,7 @@ func (p *planner) whatHolds(s *secrets.Secret) string {
 			return fmt.Sprintf("%s uses it and is paused: take its annotation %s away, then run flowcert apply", r, deploy.PauseAnnotation)
 		}
 	}
-	if !p.lists(s) {
+	if !p.plan.lists(s) {
 		return p.givenUpInUse(s)
 	}
 	entries, err := p.trustOf(s)
@@ -204,9 +204,10 @@ func (p *planner) whatHolds(s *secrets.Secret) string {
 	return "nothing else is in it, and it comes from " + strings.Join(places, " and from ") + ": put there what to trust in its place (flowcert ca), then run flowcert apply"
 }
 
-// lists reports whether the plan says anything of what a Secret is for.
-func (p *planner) lists(s *secrets.Secret) bool {
-	return slices.ContainsFunc(p.plan.Items, func(i Item) bool { return i.Target == s.Target() && i.Role == s.Role() })
+// lists reports whether the plan says anything of what a Secret is for: otherwise
+// flowcert.yaml does not ask for it.
+func (p *Plan) lists(s *secrets.Secret) bool {
+	return slices.ContainsFunc(p.Items, func(i Item) bool { return i.Target == s.Target() && i.Role == s.Role() })
 }
 
 // givenUpInUse says how a Secret goes that flowcert.yaml gave up and that is used.

@@ -153,7 +153,7 @@ func TestCompromisedRootInARecord(t *testing.T) {
 	s.wishRoot(now, true)
 	now, ran := s.untilForgotten(now, s.rolledOut(now), func(int) {})
 	now = s.forgotten(now, lost)
-	if !slices.ContainsFunc(ran.trust["ep → db"], other.Equal) {
+	if !slices.ContainsFunc(ran.trust[walkingEvents+" → "+walkingDatabase], other.Equal) {
 		t.Error("what else was taken over is lost")
 	}
 	if words := "(key flowcert.pem of " + record.Ref.String() + "): take it out there"; !noticed(s.plan(now), words) {

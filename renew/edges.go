@@ -111,7 +111,7 @@ func (p *planner) flinkOf(job *eventProcessingJob) *flinkJob {
 // flowcert.yaml asks for, or as it once asked for, because what is turned off there
 // is left as it stands in the resource. Clients go by what is served.
 func (job *flinkJob) servesREST() bool {
-	return job.config.TLS.Rest || deploy.WroteREST(job.resource)
+	return job.config.TLS.Rest || deploy.ServesREST(job.resource)
 }
 
 func (p *planner) sortedEventProcessing() []*eventProcessingJob {

@@ -52,6 +52,27 @@ func (p *planner) soaksUntil(s *secrets.Secret) (until time.Time, said bool) {
 	return at.Add(p.cfg.Rotation.Soak.Std()), err == nil
 }
 
+// usedAgain are Secrets that a resource leaves and of which the user has said before
+// that they were replaced: somebody had brought an earlier manifest back, or that word
+// was of what a Secret of a fixed name held before. It is taken back: until it is said
+// again, what the resource leaves is in use.
+func (p *planner) usedAgain(r deploy.Resource, w Wiring) []*secrets.Secret {
+	if p.state.live() {
+		return nil // what runs says what is in use
+	}
+	var out []*secrets.Secret
+	for _, name := range deploy.References(r).Secrets() {
+		s := p.state.Secrets[secrets.Ref{Namespace: r.Namespace, Name: name}]
+		if s == nil || !s.Ours() || s.Annotations[deployedAnnotation] == "" {
+			continue
+		}
+		if slices.ContainsFunc(w.versions(), func(v *Version) bool { return v != nil && v.Role == s.Role() && v.Name() != name }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // whatNext says what a person can do about a version, or a record, that is still
 // in use. Nil stands for a caBundle, which is in no Secret.
 func (p *planner) whatNext(s *secrets.Secret) string {
@@ -64,7 +85,7 @@ func (p *planner) whatNext(s *secrets.Secret) string {
 		}
 		return cmp.Or(p.state.inTheWay(s), "it goes when nothing uses it any more")
 	}
-	if until, said := p.soaksUntil(s); said {
+	if until, said := p.soaksUntil(s); said && !p.referenced[s.Ref] {
 		return countsUntil(until)
 	}
 	return p.rollOut()

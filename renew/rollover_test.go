@@ -422,7 +422,7 @@ func TestWaitingLeafIsRenewedUnderTheOldRoot(t *testing.T) {
 	for months := 1; months <= 30; months++ {
 		now = testNow.AddDate(0, months, 0)
 		ran = s.walk(now, ran, map[string]int{})
-		if left := ran.leaves["ui"][0].NotAfter.Sub(now); left < 60*24*time.Hour {
+		if left := ran.leaves[walkingUI][0].NotAfter.Sub(now); left < 60*24*time.Hour {
 			t.Fatalf("after %d months the UI's certificate has %s left", months, left)
 		}
 	}

@@ -33,6 +33,10 @@ func (v *verifier) configured() []deploy.Resource {
 	return out
 }
 
+// givenUpHint is the remedy of what flowcert.yaml does not ask for any more: no plan
+// changes it.
+const givenUpHint = "flowcert.yaml does not ask for it any more, so nothing makes it again: put back the Secret or what it is for, or take flowcert's edits out (flowcert revert)"
+
 // referred finds the Secret of a reference. One that flowcert made has to be
 // there; one of somebody else's may be in the cluster alone.
 func (v *verifier) referred(r deploy.Resource, use deploy.Origin) (*secrets.Secret, bool) {
@@ -43,14 +47,25 @@ func (v *verifier) referred(r deploy.Resource, use deploy.Origin) (*secrets.Secr
 	switch {
 	case v.brokenSecret(ref): // reported already
 	case use.Ours:
-		v.finding(r.String(), fmt.Sprintf("%s refers to %s, which flowcert made and which is not there", use.Field, ref),
-			"put it back, or run flowcert apply: it makes another one and refers to that")
+		hint := "put it back, or run flowcert apply: it makes another one and refers to that"
+		if len(v.wanted.Faults) == 0 && !r.Paused() && !v.mends(r, ref) {
+			hint = givenUpHint
+		}
+		v.finding(r.String(), fmt.Sprintf("%s refers to %s, which flowcert made and which is not there", use.Field, ref), hint)
 	case v.state.live():
 		v.unknown(r.String(), fmt.Sprintf("%s refers to %s, which does not exist", use.Field, ref), "bring it back, or remove what refers to it")
 	default:
 		v.unknown(r.String(), fmt.Sprintf("%s refers to %s, which is not in the directory%s", use.Field, ref, v.state.brokenNote()), "it has to be in the cluster already")
 	}
 	return nil, false
+}
+
+// mends reports whether the plan changes a resource, or makes the Secret that it
+// refers to.
+func (v *verifier) mends(r deploy.Resource, ref secrets.Ref) bool {
+	return slices.ContainsFunc(v.wanted.Actions, func(a Action) bool {
+		return a.Object() == r.String() || a.Object() == ref.String()
+	})
 }
 
 // brokenSecret reports whether the Secret's file is where flowcert writes it, and

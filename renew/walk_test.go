@@ -9,21 +9,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowcert/flowcert/config"
 	"github.com/flowcert/flowcert/deploy"
 	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 )
 
-// running is what the pods of a site have loaded: this test's own idea of it,
-// not the planner's.
-type running struct {
-	trust  map[string][]*x509.Certificate // anchors by client → server
-	leaves map[string][]*x509.Certificate // chain by server
-}
+// The servers and clients of the walking site.
+const (
+	walkingEvents   = "eventProcessing/ea/my-ep"
+	walkingSession  = "flinkDeployment/ea/session"
+	walkingDatabase = "certificate/ea/orders-db-server"
+	walkingUI       = walkingEvents + " ui"
+)
 
 // edgesOfWalk are the edges of the walking site: who verifies whom.
-var edgesOfWalk = [][2]string{{"ep", "flink"}, {"operator", "flink"}, {"flink", "flink"}, {"ep", "db"}, {"flink", "db"}, {"ingress", "ui"}, {"ep", "ui"}}
+var edgesOfWalk = [][2]string{
+	{walkingEvents, walkingSession}, {"operator", walkingSession}, {walkingSession, walkingSession}, {walkingEvents, walkingDatabase},
+	{walkingSession, walkingDatabase}, {"ingress", walkingUI}, {walkingEvents, walkingUI},
+}
 
 const walkConfig = `apiVersion: flowcert.io/v1alpha1
 kind: Config
@@ -38,91 +41,6 @@ truststores:
   sources: [{name: db, authority: true, servers: [{address: "orders-db:5432"}]}]
 certificates: [{secretName: orders-db-server, dnsNames: [orders-db], key: {algorithm: ECDSA, size: 256}}]
 `
-
-// rolledOut reads what pods would load that start now.
-func (s *testSite) rolledOut(now time.Time) running {
-	s.t.Helper()
-	p := newPlanner(s.cfg, s.observe(now))
-	p.findResources()
-	out := running{trust: map[string][]*x509.Certificate{}, leaves: map[string][]*x509.Certificate{}}
-	secret := func(namespace, name string) *secrets.Secret {
-		return p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}]
-	}
-	anchors := func(secret *secrets.Secret) []*x509.Certificate {
-		if secret == nil {
-			return nil
-		}
-		entries, err := p.trustOf(secret)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return secrets.Certificates(entries)
-	}
-	for _, r := range p.state.resources {
-		refs := deploy.References(r)
-		if ui := secret("ea", refs.UI); ui != nil {
-			id, err := ui.Identity(secrets.DefaultKeys())
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			out.trust["ingress → ui"], out.leaves["ui"] = id.Roots, id.Chain
-			for _, name := range refs.Trusted {
-				out.trust["ep → ui"] = append(out.trust["ep → ui"], anchors(secret("ea", name))...)
-			}
-		}
-		if r.Kind == deploy.EventProcessingKind {
-			out.trust["ep → flink"], out.trust["ep → db"] = anchors(secret("ea", refs.FlinkTrust)), anchors(secret("ea", refs.TrustStore))
-			continue
-		}
-		out.trust["flink → db"] = anchors(secret("ea", refs.TrustStore))
-		for _, name := range refs.FlinkTLS {
-			id, err := p.storesOf(secret("ea", name))
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			out.trust["flink → flink"], out.leaves["flink"] = id.Roots, id.Chain
-		}
-	}
-	out.trust["operator → flink"] = anchors(secret("flink", config.OperatorCertSecret))
-	if db := secret("ea", "orders-db-server"); db != nil {
-		id, err := db.Identity(secrets.DefaultKeys())
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		out.leaves["db"] = id.Chain
-	}
-	return out
-}
-
-// intact checks every edge in every mixture of what ran before and what starts
-// now. Nothing loaded is nothing to fail.
-func (s *testSite) intact(when string, now time.Time, before, after running) {
-	s.t.Helper()
-	for _, e := range edgesOfWalk {
-		key := e[0] + " → " + e[1]
-		for i, client := range []running{before, after} {
-			for j, server := range []running{before, after} {
-				anchors, chain := client.trust[key], server.leaves[e[1]]
-				if anchors == nil || chain == nil {
-					continue
-				}
-				if err := pki.VerifyChain(profileOf(e[0]), chain, anchors, "", now); err != nil {
-					s.t.Errorf("%s: %s, client %s, server %s: %v", when, key, age(i), age(j), err)
-				}
-			}
-		}
-	}
-}
-
-// profileOf is how a client of the walk verifies.
-func profileOf(client string) pki.Profile {
-	if client == "ingress" {
-		return pki.Nginx()
-	}
-	return pki.JVM()
-}
-
-func age(i int) string { return []string{"before", "after"}[i] }
 
 // TestWalkThroughACAChange replaces a user's CA, which nobody can cross-sign,
 // and walks to the end: apply, stop after every write, roll out, say so, wait.

@@ -3,6 +3,7 @@ package renew
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -90,6 +91,14 @@ func (p *planner) allRootsHere() error {
 	}
 	p.findResources()
 	return p.lostNewer()
+}
+
+// unmarking is a copy of the Secret without an annotation.
+func unmarking(s *secrets.Secret, annotation string) *secrets.Secret {
+	marked := *s
+	marked.Annotations = maps.Clone(s.Annotations)
+	delete(marked.Annotations, annotation)
+	return &marked
 }
 
 // marking is a copy of the Secret with the time in an annotation.

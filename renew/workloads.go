@@ -216,7 +216,7 @@ func (p *planner) wire(r deploy.Resource, w Wiring, result deploy.Result) {
 		return
 	}
 	if len(result.Edits)+len(result.Claims) > 0 {
-		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Claims: result.Claims, Because: p.because(r, w, result), Restarts: restarts(r, result.Edits)})
+		p.act(&Rewire{Resource: r, Wiring: w, Preview: result.Edits, Claims: result.Claims, Because: p.because(r, w, result), Restarts: restarts(r, result.Edits), Back: p.usedAgain(r, w)})
 	}
 }
 
