@@ -118,6 +118,16 @@ func TestRootThatNothingNeedsStaysAway(t *testing.T) {
 		}))
 }
 
+// TestRootsInQuickSuccession: without intermediates, another root is asked for again
+// and again, and nothing is rolled out in between. Who knows the first root alone is
+// led to the newest as far as a chain reaches, and waited for beyond that.
+func TestRootsInQuickSuccession(t *testing.T) {
+	another := does("another root", func(w *walker) { w.wishAnother(false) })
+	walkThrough(t, does("no intermediate", func(w *walker) {
+		w.conf.Authority = map[string]any{"selfSigned": map[string]any{"key": walkKey{"ECDSA", 256}, "intermediate": "none"}}
+	}), withFlink("fa"), another, another, another, another)
+}
+
 // TestBundleThatNothingNeedsStaysAway is the same of the API server.
 func TestBundleThatNothingNeedsStaysAway(t *testing.T) {
 	walkThrough(t, does("a webhook", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", true} }), withFlink("fa"),
