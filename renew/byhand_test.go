@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
@@ -220,4 +221,24 @@ func TestCompromisedAndGivenUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTruststoreOfCompromisedRootsAlone: a truststore that is new has no use for a root
+// that was put down, even where its source holds nothing else.
+func TestTruststoreOfCompromisedRootsAlone(t *testing.T) {
+	w := walkThrough(t, withFlink("fa"), does("the root is compromised", func(w *walker) { w.wishAnother(true) }))
+	for range 3 {
+		w.rollOut()
+		w.pass()
+	}
+	w.write("db.pem", string(pki.EncodeCertificates(w.compromised...)))
+	w.conf.Truststores = []walkTrust{{Name: "ssl-truststore", Namespace: "ea", Format: "JKS", Naming: "versioned", PublicCAs: false, Sources: []walkSource{{Name: "db", File: "db.pem"}}}}
+	w.write("flowcert.yaml", w.yaml())
+	w.reload()
+	faults := w.plan(w.now).Faults
+	if len(faults) == 0 || !strings.Contains(faults[0].Err.Error(), "compromised roots alone") || hintOf(faults[0].Err) == "" {
+		t.Fatalf("it is not refused: %v", faults)
+	}
+	w.write("db.pem", string(pki.EncodeCertificates(newCA(t, "database CA", testNow.AddDate(-1, 0, 0)).root)))
+	w.pass()
 }

@@ -115,8 +115,13 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	}
 	w.mounts, w.fixed = mounts, t.Naming == config.Fixed
 	w.adopted = append(w.adopted, p.adoptedBefore(w, distrusted(t))...)
-	w.sources = p.withoutLost(w)
-	v := p.truststore(w)
+	var err error
+	var v *Version
+	if w.sources, err = p.withoutLost(w); err != nil {
+		p.fault(w.target, err, "")
+	} else {
+		v = p.truststore(w)
+	}
 	if v == nil {
 		// A restart would load what nobody knows.
 		for _, m := range mounts {
