@@ -177,6 +177,23 @@ func TestFlinkThatComesToATruststore(t *testing.T) {
 	}
 }
 
+// TestFlinkThatComesToAnAdoptedTruststore is the same where the truststore of the fixed
+// name was somebody else's, wherever the adoption was stopped.
+func TestFlinkThatComesToAnAdoptedTruststore(t *testing.T) {
+	for stops := range 5 {
+		w := walkThrough(t, withFlink("fa"), does("stop", func(w *walker) { w.stops = stops }),
+			does("adopt", func(w *walker) {
+				w.conf.Truststores = []walkTrust{{Name: "ssl-truststore", Namespace: "ea", Format: "JKS", Naming: "fixed", PublicCAs: false, Sources: []walkSource{{Name: "db", File: "db.pem"}, {Name: "other", File: "other.pem"}}}}
+				s := w.byHand("ea")
+				s.addEP("ep-two", "fa", s.truststore(truststore.JKS, "ssl-truststore"), truststore.JKS)
+				w.taking = s
+			}))
+		if text := w.files()[w.file("FlinkDeployment", "ea", "fa")]; strings.Contains(text, "restartNonce") {
+			t.Errorf("stopped after %d: it restarts once more:\n%s", stops, text)
+		}
+	}
+}
+
 // TestCompromiseIsOver: what nothing used during a compromise is not in use again when
 // that is over, because the soak time counts again.
 func TestCompromiseIsOver(t *testing.T) {

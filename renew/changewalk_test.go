@@ -33,6 +33,7 @@ type walker struct {
 	cas  int
 
 	steady  bool // it rolls out and stops only where that is said
+	stops   int  // after so many writes a steady one stops in between; 0: it does not
 	userCA  *userCA
 	history map[string][][2]string // what a resource's author wrote, and its file, by name
 
@@ -198,8 +199,11 @@ func (w *walker) stopAfter(n int) bool {
 
 // pass applies, stopping once in between, and looks at everything.
 func (w *walker) pass() {
-	if !w.steady && w.rng.IntN(3) == 0 {
-		w.stopAfter(w.rng.IntN(4))
+	if writes := w.stops; writes > 0 || !w.steady && w.rng.IntN(3) == 0 {
+		if !w.steady {
+			writes = w.rng.IntN(4)
+		}
+		w.stopAfter(writes)
 		w.note("  stopped in between")
 		w.mixed(false)
 	}
