@@ -2,8 +2,11 @@ package renew
 
 import (
 	"crypto/x509"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/flowcert/flowcert/config"
@@ -12,6 +15,23 @@ import (
 	"github.com/flowcert/flowcert/secrets"
 )
 
+// TestWalksOfAuthorities changes who signs, what is trusted and what flowcert keeps,
+// at random from fixed seeds: what TestWalksOfChanges wants holds, nothing that was
+// taken over is trusted no more, and what is compromised is trusted by nothing once
+// everything has been rolled out. More walks: FLOWCERT_WALKS=1-100.
+func TestWalksOfAuthorities(t *testing.T) {
+	from, to, steps := uint64(2), uint64(3), 12
+	if s := os.Getenv("FLOWCERT_WALKS"); s != "" {
+		steps = 40
+		if _, err := fmt.Sscanf(s, "%d-%d", &from, &to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for seed := from; seed <= to; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { walkAtRandom(t, seed, steps, authorityChanges) })
+	}
+}
+
 func hours(n int) time.Duration { return time.Duration(n) * time.Hour }
 
 // trusts is what every workload that flowcert keeps would trust that starts now, by
@@ -19,10 +39,10 @@ func hours(n int) time.Duration { return time.Duration(n) * time.Hour }
 func (w *walker) trusts() map[string][]*x509.Certificate {
 	p := newPlanner(w.cfg, w.observe(w.now))
 	p.findResources()
-	out := map[string][]*x509.Certificate{}
+	asked, out := w.plan(w.now), map[string][]*x509.Certificate{}
 	add := func(what, namespace, name string) {
 		s := p.state.Secrets[secrets.Ref{Namespace: namespace, Name: name}]
-		if s == nil || !s.Ours() {
+		if s == nil || !s.Ours() || !asked.lists(s) {
 			return
 		}
 		if s.Role() == secrets.RoleFlinkTrust || s.Role() == secrets.RoleTruststore {
@@ -71,7 +91,7 @@ func (w *walker) keepsTrust() {
 	now, given := w.trusts(), slices.Clone(w.compromised)
 	for key, certs := range w.keeps {
 		have, there := now[key]
-		if !there {
+		if !there || strings.HasSuffix(key, " truststore") && len(w.conf.Truststores) == 0 {
 			continue
 		}
 		for _, c := range certs {
@@ -96,12 +116,13 @@ func (w *walker) isDistrusted(c *x509.Certificate) bool {
 // gaveUp wants nothing compromised to be trusted or served, when everything has
 // been rolled out.
 func (w *walker) gaveUp() {
+	own, _ := Roots(w.cfg, w.observe(w.now))
 	for key, certs := range w.trusts() {
 		for _, c := range certs {
 			if slices.ContainsFunc(w.compromised, c.Equal) {
 				w.t.Errorf("%s trusts %q, which is compromised", key, c.Subject.CommonName)
 			}
-			if strings.HasSuffix(key, " truststore") && w.isDistrusted(c) {
+			if strings.HasSuffix(key, " truststore") && w.isDistrusted(c) && !slices.ContainsFunc(own, c.Equal) {
 				w.t.Errorf("%s trusts %q, which is distrusted", key, c.Subject.CommonName)
 			}
 		}
@@ -113,6 +134,42 @@ func (w *walker) gaveUp() {
 			}
 		}
 	}
+}
+
+// leaveUserLost renews everything, as the operator's guide says of a compromised CA of
+// the user's, and wants it to be trusted nowhere but where it was taken over.
+func (w *walker) leaveUserLost() {
+	if len(w.userLost) == 0 || len(w.plan(w.now).Waits) > 0 {
+		return
+	}
+	var targets []string
+	for _, i := range w.plan(w.now).Items {
+		if !i.RenewAt.IsZero() && !strings.HasPrefix(i.Target, "authority/") {
+			targets = append(targets, i.Target)
+		}
+	}
+	for _, target := range targets {
+		w.renewal(target)
+	}
+	w.note("  everything renewed")
+	w.pass()
+	for key, certs := range w.trusts() {
+		for _, c := range certs {
+			if slices.ContainsFunc(w.userLost, c.Equal) && !w.wasAdopted(c) && !strings.HasSuffix(key, " truststore") { // a source may have it
+				w.t.Errorf("%s trusts %q, the user's compromised CA", key, c.Subject.CommonName)
+			}
+		}
+	}
+	w.userLost = nil
+}
+
+func (w *walker) wasAdopted(c *x509.Certificate) bool {
+	for _, s := range w.observe(w.now).Secrets {
+		if aliasIn(s, c) != "" && s.Role() == secrets.RoleAdopted {
+			return true
+		}
+	}
+	return false
 }
 
 // takeOver counts in what was set up by hand: it runs, and what is taken over of it

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowcert/flowcert/deploy"
+	"github.com/flowcert/flowcert/pki"
 	"github.com/flowcert/flowcert/secrets"
 	"github.com/flowcert/flowcert/truststore"
 )
@@ -118,6 +119,16 @@ func TestRootThatNothingNeedsStaysAway(t *testing.T) {
 		}))
 }
 
+// TestRootsInQuickSuccession: without intermediates, another root is asked for again
+// and again, and nothing is rolled out in between. Who knows the first root alone is
+// led to the newest as far as a chain reaches, and waited for beyond that.
+func TestRootsInQuickSuccession(t *testing.T) {
+	another := does("another root", func(w *walker) { w.wishAnother(false) })
+	walkThrough(t, does("no intermediate", func(w *walker) {
+		w.conf.Authority = map[string]any{"selfSigned": map[string]any{"key": walkKey{"ECDSA", 256}, "intermediate": "none"}}
+	}), withFlink("fa"), another, another, another, another)
+}
+
 // TestBundleThatNothingNeedsStaysAway is the same of the API server.
 func TestBundleThatNothingNeedsStaysAway(t *testing.T) {
 	walkThrough(t, does("a webhook", func(w *walker) { w.conf.FlinkOperator = &walkOperator{"flink", true} }), withFlink("fa"),
@@ -166,6 +177,23 @@ func TestFlinkThatComesToATruststore(t *testing.T) {
 	}
 }
 
+// TestFlinkThatComesToAnAdoptedTruststore is the same where the truststore of the fixed
+// name was somebody else's, wherever the adoption was stopped.
+func TestFlinkThatComesToAnAdoptedTruststore(t *testing.T) {
+	for stops := range 5 {
+		w := walkThrough(t, withFlink("fa"), does("stop", func(w *walker) { w.stops = stops }),
+			does("adopt", func(w *walker) {
+				w.conf.Truststores = []walkTrust{{Name: "ssl-truststore", Namespace: "ea", Format: "JKS", Naming: "fixed", PublicCAs: false, Sources: []walkSource{{Name: "db", File: "db.pem"}, {Name: "other", File: "other.pem"}}}}
+				s := w.byHand("ea")
+				s.addEP("ep-two", "fa", s.truststore(truststore.JKS, "ssl-truststore"), truststore.JKS)
+				w.taking = s
+			}))
+		if text := w.files()[w.file("FlinkDeployment", "ea", "fa")]; strings.Contains(text, "restartNonce") {
+			t.Errorf("stopped after %d: it restarts once more:\n%s", stops, text)
+		}
+	}
+}
+
 // TestCompromiseIsOver: what nothing used during a compromise is not in use again when
 // that is over, because the soak time counts again.
 func TestCompromiseIsOver(t *testing.T) {
@@ -210,4 +238,24 @@ func TestCompromisedAndGivenUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTruststoreOfCompromisedRootsAlone: a truststore that is new has no use for a root
+// that was put down, even where its source holds nothing else.
+func TestTruststoreOfCompromisedRootsAlone(t *testing.T) {
+	w := walkThrough(t, withFlink("fa"), does("the root is compromised", func(w *walker) { w.wishAnother(true) }))
+	for range 3 {
+		w.rollOut()
+		w.pass()
+	}
+	w.write("db.pem", string(pki.EncodeCertificates(w.compromised...)))
+	w.conf.Truststores = []walkTrust{{Name: "ssl-truststore", Namespace: "ea", Format: "JKS", Naming: "versioned", PublicCAs: false, Sources: []walkSource{{Name: "db", File: "db.pem"}}}}
+	w.write("flowcert.yaml", w.yaml())
+	w.reload()
+	faults := w.plan(w.now).Faults
+	if len(faults) == 0 || !strings.Contains(faults[0].Err.Error(), "compromised roots alone") || hintOf(faults[0].Err) == "" {
+		t.Fatalf("it is not refused: %v", faults)
+	}
+	w.write("db.pem", string(pki.EncodeCertificates(newCA(t, "database CA", testNow.AddDate(-1, 0, 0)).root)))
+	w.pass()
 }

@@ -3,6 +3,7 @@ package renew
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,18 +92,25 @@ func (p *planner) givenUp(c *x509.Certificate) bool {
 }
 
 // withoutLost are a truststore's sources less compromised roots. Where nothing
-// would be left they stay: a JVM refuses every connection by an empty truststore.
-func (p *planner) withoutLost(w trustWant) []truststore.Source {
+// would be left they stay: a JVM refuses every connection by an empty truststore. It is
+// an error if all of them were put down, because nothing has them in use any more.
+func (p *planner) withoutLost(w trustWant) ([]truststore.Source, error) {
 	left := len(w.adopted)+len(w.public) > 0 || w.authority != ""
 	out := slices.Clone(w.sources)
 	for i := range out {
 		out[i].Certificates = slices.DeleteFunc(slices.Clone(out[i].Certificates), p.givenUp)
 		left = left || len(out[i].Certificates) > 0
 	}
-	if !left {
-		return w.sources
+	switch {
+	case left:
+		return out, nil
+	case slices.ContainsFunc(allCertificates(w.sources), func(c *x509.Certificate) bool { return !slices.ContainsFunc(p.authority.distrusted, c.Equal) }):
+		return w.sources, nil
 	}
-	return out
+	return nil, Hinted{
+		Err:  errors.New("its sources hold compromised roots alone, which must not be trusted again"),
+		Hint: "put there what to trust in their place (flowcert ca prints the authority's root)",
+	}
 }
 
 // noteDistrusted names where compromised roots stand that flowcert does not write.

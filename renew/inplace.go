@@ -204,8 +204,11 @@ func (p *planner) mayHaveLoaded(w trustWant, m mount, now *secrets.Secret, write
 	live := p.state.live()
 	var out []content
 	if now == nil {
-		if p.hasRead(w, m) {
+		switch {
+		case p.hasRead(w, m):
 			out = append(out, content{lost: true})
+		case !live && m.referenced != w.prefix:
+			out = p.adoptedUnder(w) // which the next pass will take it to have loaded
 		}
 		return out
 	}

@@ -142,7 +142,7 @@ func (p *planner) topIssuer() *issuer {
 	case a.user != nil:
 		return a.user
 	case a.pending():
-		return &issuer{version: a.newest, end: p.rootEnd(), proofs: a.rootProofs()}
+		return &issuer{version: a.newest, end: p.rootEnd(), beyond: a.crossing(), proofs: a.rootProofs()}
 	}
 	return &issuer{version: a.newest, end: p.rootEnd(), chain: []*x509.Certificate{}, beyond: a.crossing(), proofs: a.rootProofs()}
 }

@@ -115,10 +115,13 @@ func (p *planner) mountTruststore(i int, t config.Truststore, namespace string, 
 	}
 	w.mounts, w.fixed = mounts, t.Naming == config.Fixed
 	w.adopted = append(w.adopted, p.adoptedBefore(w, distrusted(t))...)
-	w.sources = p.withoutLost(w)
+	var err error
+	if w.sources, err = p.withoutLost(w); err == nil {
+		err = p.fits(w)
+	}
 	var v *Version
-	if err := p.fits(w); err != nil {
-		p.fault(w.target, err, "leave out sources that nobody needs, or public CAs (publicCAs: false)")
+	if err != nil {
+		p.fault(w.target, err, "")
 	} else {
 		v = p.truststore(w)
 	}
@@ -149,7 +152,14 @@ func (p *planner) fits(w trustWant) error {
 	if err != nil {
 		return err
 	}
-	return (&secrets.Secret{Ref: secrets.Ref{Namespace: w.namespace, Name: w.prefix}, Data: map[string][]byte{secrets.TrustFile(w.format): store, secrets.Password: []byte(maxPassword)}}).CheckSize()
+	s := &secrets.Secret{
+		Ref:  secrets.Ref{Namespace: w.namespace, Name: w.prefix},
+		Data: map[string][]byte{secrets.TrustFile(w.format): store, secrets.Password: []byte(maxPassword)},
+	}
+	if err := s.CheckSize(); err != nil {
+		return Hinted{err, "leave out sources that nobody needs, or public CAs (publicCAs: false)"}
+	}
+	return nil
 }
 
 // maxPassword stands for any password: none may be longer.
