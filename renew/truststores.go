@@ -149,14 +149,14 @@ func (p *planner) fits(w trustWant) error {
 		return nil // far from it: encoding takes its time
 	}
 	store, err := truststore.EncodeTrust(w.format, entries, maxPassword)
+	if err == nil {
+		s := &secrets.Secret{
+			Ref:  secrets.Ref{Namespace: w.namespace, Name: w.prefix},
+			Data: map[string][]byte{secrets.TrustFile(w.format): store, secrets.Password: []byte(maxPassword)},
+		}
+		err = s.CheckSize()
+	}
 	if err != nil {
-		return err
-	}
-	s := &secrets.Secret{
-		Ref:  secrets.Ref{Namespace: w.namespace, Name: w.prefix},
-		Data: map[string][]byte{secrets.TrustFile(w.format): store, secrets.Password: []byte(maxPassword)},
-	}
-	if err := s.CheckSize(); err != nil {
 		return Hinted{err, "leave out sources that nobody needs, or public CAs (publicCAs: false)"}
 	}
 	return nil
