@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestInOrderYieldsInOrder(t *testing.T) {
@@ -34,6 +35,7 @@ func TestInOrderLetsGo(t *testing.T) {
 	for range InOrder(2, make([]int, 1000), func(int) int {
 		begun.Add(1)
 		defer ended.Add(1)
+		time.Sleep(10 * time.Millisecond) // so that the loop is left long before all of them are done
 		return 0
 	}) {
 		break
