@@ -51,8 +51,10 @@ type walker struct {
 // nothing, what is loaded and what starts meet in every mixture, nothing of the
 // resources' authors is lost, nothing waits for ever and no old version stays. More
 // walks: FLOWCERT_WALKS=1-100, forty changes each.
-func TestWalksOfChanges(t *testing.T) {
-	from, to, steps := uint64(1), uint64(3), 20
+func TestWalksOfChanges(t *testing.T) { walksAtRandom(t, 1, 3, 20, walkChanges) }
+
+// walksAtRandom makes the walks of some seeds, or those that FLOWCERT_WALKS asks for.
+func walksAtRandom(t *testing.T, from, to uint64, steps int, changes []change) {
 	if s := os.Getenv("FLOWCERT_WALKS"); s != "" {
 		steps = 40
 		if _, err := fmt.Sscanf(s, "%d-%d", &from, &to); err != nil {
@@ -60,7 +62,7 @@ func TestWalksOfChanges(t *testing.T) {
 		}
 	}
 	for seed := from; seed <= to; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { walkAtRandom(t, seed, steps, walkChanges) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { walkAtRandom(t, seed, steps, changes) })
 	}
 }
 
